@@ -1,0 +1,63 @@
+"""Makes the Python stubs, and the image that `buf lint` and `buf breaking` read.
+
+`buf/validate/validate.proto`, which our contract imports, exists nowhere as a file: its descriptor is taken from the
+installed protovalidate, so the annotations are always those that the validator understands.
+
+    python -m protos.generate            # stubs beside the .proto files, and buf/validate at the top
+    python -m protos.generate --image F  # a descriptor image of user/v1 and chat/v1 into F
+"""
+
+import argparse
+import sys
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+from google.protobuf import descriptor_pb2, duration_pb2, field_mask_pb2, timestamp_pb2
+from grpc_tools import protoc
+
+ROOT = Path(__file__).resolve().parent.parent
+CONTRACTS = ["user/v1/user.proto", "chat/v1/chat.proto"]
+# Further files of ours that are not part of the published contract.
+INTERNAL = ["localmesh/control/control.proto"]
+
+
+def validate_descriptors() -> bytes:
+    """A FileDescriptorSet of buf/validate/validate.proto and what it imports."""
+    from protovalidate._gen.buf.validate import validate_pb  # noqa: PLC0415  (its only home; pinned by the lock)
+
+    files = descriptor_pb2.FileDescriptorSet()
+    for module in (descriptor_pb2, duration_pb2, timestamp_pb2, field_mask_pb2):
+        module.DESCRIPTOR.CopyToProto(files.file.add())
+    files.file.add().ParseFromString(validate_pb.desc().proto.to_binary())
+    return files.SerializeToString()
+
+
+def run(arguments: list[str]) -> None:
+    """Run protoc; its own complaints are the error message."""
+    well_known = resources.files("grpc_tools") / "_proto"
+    with tempfile.NamedTemporaryFile(suffix=".binpb") as descriptors:
+        descriptors.write(validate_descriptors())
+        descriptors.flush()
+        code = protoc.main(["protoc", f"--descriptor_set_in={descriptors.name}", f"-I{well_known}", *arguments])
+    if code:
+        sys.exit(code)
+
+
+def main() -> None:
+    """Stubs, or with --image the descriptor image."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--image", metavar="FILE", help="write a descriptor image instead of stubs")
+    image = parser.parse_args().image
+    if image:
+        Path(image).parent.mkdir(parents=True, exist_ok=True)
+        run([f"-I{ROOT / 'protos'}", "--include_imports", "--include_source_info", "-o", image, *CONTRACTS])
+        return
+    ours = [f"protos/{name}" for name in CONTRACTS] + [name for name in INTERNAL if (ROOT / name).exists()]
+    out = str(ROOT)
+    run([f"-I{ROOT}", f"--python_out={out}", "buf/validate/validate.proto"])
+    run([f"-I{ROOT}", f"--python_out={out}", f"--grpc_python_out={out}", f"--mypy_out={out}", f"--mypy_grpc_out={out}", *ours])
+
+
+if __name__ == "__main__":
+    main()
