@@ -1,0 +1,123 @@
+"""The pods, each with all that Istio would attach to it: what it serves, what it may call, who may call it."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from localmesh.errors import Where
+from localmesh.mesh.identity import Identity, Labels, Locality, Protocol, Seconds
+from localmesh.mesh.routes import ConnectionRoute, RouteTable
+from localmesh.mesh.security import AccessPolicy, JwtRule, Mtls
+from localmesh.mesh.services import Service
+from localmesh.mesh.telemetry import Telemetry
+from localmesh.mesh.upstreams import Pool, Upstream
+
+
+class Proxy(Enum):
+    """What kind of proxy a pod has."""
+
+    SIDECAR = "sidecar"
+    GATEWAY = "gateway"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """One port that a pod's sidecar takes calls on for its app."""
+
+    port: int  # of the workload
+    protocol: Protocol
+    mtls: Mtls
+    # The service ports that lead here, as (host, port number): the first names the inbound route.
+    services: tuple[tuple[Service, int], ...] = ()
+    pool: Pool = Pool()
+    # Where the app listens if that is not `port` of the pod's own address: a Sidecar's defaultEndpoint.
+    app: str = ""
+    # True: no service knows the port; it exists by a PeerAuthentication's portLevelMtls only.
+    passthrough: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionListener:
+    """An outbound port that is routed by connection, not by request."""
+
+    service: Service
+    port: int
+    addresses: tuple[str, ...]  # bound addresses; empty: all
+    routes: tuple[ConnectionRoute, ...]
+    idle_timeout: Seconds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outbound:
+    """What a sidecar or gateway may call. Equal for equal pods, and then the same object."""
+
+    upstreams: tuple[Upstream, ...] = ()
+    route_tables: tuple[RouteTable, ...] = ()
+    connections: tuple[ConnectionListener, ...] = ()
+    # Whether unknown names pass through (ALLOW_ANY) or are refused (REGISTRY_ONLY).
+    allow_any: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTls:
+    """A gateway server's tls block."""
+
+    mode: str  # SIMPLE, MUTUAL, OPTIONAL_MUTUAL, ISTIO_MUTUAL, PASSTHROUGH, AUTO_PASSTHROUGH
+    credential_name: str = ""
+    server_certificate: str = ""
+    private_key: str = ""
+    ca_certificates: str = ""
+    subject_alt_names: tuple[str, ...] = ()
+    minimum_version: str = ""
+    maximum_version: str = ""
+    cipher_suites: tuple[str, ...] = ()
+    certificate_hashes: tuple[str, ...] = ()
+    certificate_spki: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayServer:
+    """One server of a Gateway as this gateway pod opens it."""
+
+    port: int  # that the pod listens on
+    service_port: int  # that the Gateway names
+    protocol: Protocol
+    hosts: tuple[str, ...]
+    name: str = ""
+    bind: str = ""
+    tls: ServerTls | None = None
+    # HTTP: the name of its route table in the pod's `outbound.route_tables`.
+    route_table: str = ""
+    # TCP and TLS passthrough.
+    connections: tuple[ConnectionRoute, ...] = ()
+    where: Where | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod and its proxy."""
+
+    name: str
+    namespace: str
+    labels: Labels
+    identity: Identity
+    address: str
+    proxy: Proxy = Proxy.SIDECAR
+    workload: str = ""  # its Deployment or StatefulSet; its own name if it stands alone
+    locality: Locality = Locality()
+    ready: bool = True
+    inbound: tuple[Inbound, ...] = ()
+    # The mode of ports that `inbound` does not list.
+    default_mtls: Mtls = Mtls.PERMISSIVE
+    access: tuple[AccessPolicy, ...] = ()
+    jwt: tuple[JwtRule, ...] = ()
+    outbound: Outbound = Outbound()
+    servers: tuple[GatewayServer, ...] = ()
+    server_telemetry: Telemetry = Telemetry()
+    client_telemetry: Telemetry = Telemetry()
+    env: dict[str, str] = field(default_factory=dict)  # for custom tags of kind environment
+
+    @property
+    def key(self) -> str:
+        """`namespace/name`."""
+        return f"{self.namespace}/{self.name}"

@@ -1,0 +1,59 @@
+"""What the proxies write down."""
+
+from dataclasses import dataclass
+
+from localmesh.mesh.identity import Seconds
+
+# MeshConfig.defaultConfig and Telemetry leave tracing at one percent (istiod: PILOT_TRACE_SAMPLING).
+DEFAULT_SAMPLING_PERCENT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class AccessLog:
+    """One access log: a file, with a text or JSON format (None: Istio's text), and a CEL expression as filter."""
+
+    path: str
+    text: str | None = None
+    json: tuple[tuple[str, str], ...] = ()
+    filter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CustomTag:
+    """A span tag from a literal, a header or an environment variable: exactly one."""
+
+    name: str
+    literal: str | None = None
+    header: str | None = None
+    environment: str | None = None
+    default: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTelemetry:
+    """A tracing provider: the host and port of an OTLP/gRPC collector."""
+
+    name: str
+    host: str
+    port: int
+    max_tag_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tracing:
+    """How requests are traced. `provider` None: spans are counted and propagated but reported nowhere."""
+
+    sampling_percent: float = DEFAULT_SAMPLING_PERCENT
+    provider: OpenTelemetry | None = None
+    tags: tuple[CustomTag, ...] = ()
+    istio_tags: bool = True
+    request_id_sampling: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Telemetry:
+    """What one direction of one pod's proxy writes down. `tracing` None: not even the block."""
+
+    access_logs: tuple[AccessLog, ...] = ()
+    tracing: Tracing | None = Tracing()
+    idle_timeout: Seconds | None = None
