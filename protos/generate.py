@@ -56,7 +56,16 @@ def main() -> None:
     ours = [f"protos/{name}" for name in CONTRACTS] + [name for name in INTERNAL if (ROOT / name).exists()]
     out = str(ROOT)
     run([f"-I{ROOT}", f"--python_out={out}", "buf/validate/validate.proto"])
-    run([f"-I{ROOT}", f"--python_out={out}", f"--grpc_python_out={out}", f"--mypy_out={out}", f"--mypy_grpc_out={out}", *ours])
+    run(
+        [
+            f"-I{ROOT}",
+            f"--python_out={out}",
+            f"--grpc_python_out={out}",
+            f"--mypy_out={out}",
+            f"--mypy_grpc_out={out}",
+            *ours,
+        ]
+    )
 
 
 if __name__ == "__main__":

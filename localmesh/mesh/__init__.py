@@ -6,8 +6,10 @@ pods. Everything here is a frozen value and imports nothing but errors' `Where`.
 
 from dataclasses import dataclass, field
 
+from localmesh.mesh.placement import Dial, Placement
 from localmesh.mesh.pods import Pod
 from localmesh.mesh.services import Service
+from localmesh.mesh.workloads import Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,8 @@ class Mesh:
 
     pods: tuple[Pod, ...]
     services: tuple[Service, ...]
+    # What would run these pods; empty where the documents list Pods themselves.
+    workloads: tuple[Workload, ...] = ()
     trust_domain: str = "cluster.local"
     # Other trust domains whose identities are as good as ours (MeshConfig.trustDomainAliases).
     trust_domain_aliases: tuple[str, ...] = ()
@@ -37,4 +41,4 @@ class Credential:
     ca: bytes = field(default=b"", repr=False)
 
 
-__all__ = ["Credential", "Mesh", "Pod", "Service"]
+__all__ = ["Credential", "Dial", "Mesh", "Placement", "Pod", "Service", "Workload"]

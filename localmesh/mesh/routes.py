@@ -46,9 +46,7 @@ class RequestMatch:
     def is_catch_all(self) -> bool:
         """Nothing passes it by."""
         anything = self.path is None or (self.path.how is Text.PREFIX and self.path.value == "/")
-        anything = anything or (
-            self.path is not None and self.path.how is Text.REGEX and self.path.value == ".*"
-        )
+        anything = anything or (self.path is not None and self.path.how is Text.REGEX and self.path.value == ".*")
         rest = (self.method, self.authority, self.scheme)
         many = (self.headers, self.without_headers, self.query, self.claims, self.without_claims)
         return anything and not any(rest) and not any(many)
