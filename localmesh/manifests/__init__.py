@@ -1,0 +1,1 @@
+"""YAML text -> typed, strict, frozen records that remember file, line and column."""
