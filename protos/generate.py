@@ -44,28 +44,29 @@ def run(arguments: list[str]) -> None:
         sys.exit(code)
 
 
+def image(root: Path, out: Path) -> None:
+    """Write the descriptor image of the published contract as it stands in `root`."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    run([f"-I{root / 'protos'}", "--include_imports", "--include_source_info", "-o", str(out), *CONTRACTS])
+
+
+def stubs() -> None:
+    """Write the Python stubs of all .proto files beside them."""
+    ours = [f"protos/{name}" for name in CONTRACTS] + [name for name in INTERNAL if (ROOT / name).exists()]
+    outputs = [f"--{plugin}_out={ROOT}" for plugin in ("python", "grpc_python", "mypy", "mypy_grpc")]
+    run([f"-I{ROOT}", f"--python_out={ROOT}", "buf/validate/validate.proto"])
+    run([f"-I{ROOT}", *outputs, *ours])
+
+
 def main() -> None:
     """Stubs, or with --image the descriptor image."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--image", metavar="FILE", help="write a descriptor image instead of stubs")
-    image = parser.parse_args().image
-    if image:
-        Path(image).parent.mkdir(parents=True, exist_ok=True)
-        run([f"-I{ROOT / 'protos'}", "--include_imports", "--include_source_info", "-o", image, *CONTRACTS])
-        return
-    ours = [f"protos/{name}" for name in CONTRACTS] + [name for name in INTERNAL if (ROOT / name).exists()]
-    out = str(ROOT)
-    run([f"-I{ROOT}", f"--python_out={out}", "buf/validate/validate.proto"])
-    run(
-        [
-            f"-I{ROOT}",
-            f"--python_out={out}",
-            f"--grpc_python_out={out}",
-            f"--mypy_out={out}",
-            f"--mypy_grpc_out={out}",
-            *ours,
-        ]
-    )
+    parser.add_argument("--image", metavar="FILE", type=Path, help="write a descriptor image instead of stubs")
+    out = parser.parse_args().image
+    if out:
+        image(ROOT, out)
+    else:
+        stubs()
 
 
 if __name__ == "__main__":

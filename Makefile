@@ -1,0 +1,109 @@
+# Python >= 3.11, make and git are all that must be there. `make help` lists what can be done.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ROOM ?= lobby
+PROTOS := $(wildcard protos/*/v1/*.proto localmesh/control/*.proto)
+
+export PYTHONDONTWRITEBYTECODE :=
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help: ## This list
+	@echo "A gRPC user and chat service under Istio policy, on this machine. Begin with: make up"
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  The mesh itself: $(BIN)/localmesh --help     The services' clients: $(BIN)/python -m clients --help"
+
+# --- getting ready ---------------------------------------------------------------------------------------------------
+
+install: $(VENV)/.installed $(VENV)/.stubs ## The virtual environment with the locked dependencies, and the stubs
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed, and $(PYTHON) is $$($(PYTHON) -V): try make PYTHON=python3.12 …"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock pyproject.toml $(VENV)/bin/python
+	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.stubs: $(PROTOS) protos/generate.py $(VENV)/.installed
+	@$(BIN)/python -m protos.generate
+	@touch $@
+
+protos: install ## Stubs from the .proto files
+
+keys: install ## Keys and passwords, made on first use and never committed
+	@$(BIN)/python -m clients keys
+
+lock: install ## requirements.lock anew from pyproject.toml
+	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet pip-tools
+	build/lock/bin/pip-compile --quiet --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+	  --no-emit-trusted-host --strip-extras --all-extras --allow-unsafe -o requirements.lock pyproject.toml
+
+# --- the mesh on this machine ----------------------------------------------------------------------------------------
+
+up: keys ## Start the mesh and wait until every pod is ready
+	@localmesh up deploy
+
+down: install ## Stop the mesh; its data stays
+	@localmesh down
+
+clean: install ## Stop the mesh and forget its data
+	@localmesh clean
+
+status: install ## The pods
+	@localmesh status
+
+demo: install ## A guided tour on the running mesh
+	@$(BIN)/python -m clients demo
+
+chat: install ## Chat in a terminal: make chat USER=ada [ROOM=lobby]
+	@$(BIN)/python -m clients chat --user "$(USER)" --room "$(ROOM)"
+
+token: install ## A token for a user, who is made if missing: make token USER=ada
+	@$(BIN)/python -m clients token "$(USER)"
+
+# --- proof -----------------------------------------------------------------------------------------------------------
+
+CHECKS := format lint types imports buf-lint buf-breaking yaml
+
+check: keys ## Formatter, linter, types, import contracts, buf, YAML: names everything that failed
+	@failed=""; for check in $(CHECKS); do \
+	  echo "— $$check"; $(MAKE) --no-print-directory check-$$check || failed="$$failed $$check"; \
+	done; \
+	if [ -n "$$failed" ]; then echo; echo "failed:$$failed   (one alone: make check-<name>)"; exit 1; fi; \
+	echo; echo "all checks passed: $(CHECKS)"
+
+check-format:
+	@ruff format --check --quiet . || { echo "  try: make format"; exit 1; }
+check-lint:
+	@ruff check --quiet .
+check-types:
+	@mypy
+check-imports:
+	@lint-imports
+check-buf-lint:
+	@$(BIN)/python -m protos.generate --image build/protos.binpb
+	@buf lint build/protos.binpb --config protos/buf.yaml --path user/v1 --path chat/v1
+	@buf format --diff --exit-code protos
+check-buf-breaking:
+	@$(BIN)/python -m protos.breaking
+check-yaml:
+	@localmesh check deploy
+
+format: install ## Format the code
+	@ruff format . && ruff check --fix . && buf format --write protos
+
+test: keys ## All tests that need no cluster
+	@$(BIN)/python -m pytest
+
+bench-startup: keys ## From an installed environment to the first answered call, with a breakdown
+	@$(BIN)/python -m bench.startup
+
+.PHONY: help install protos keys lock up down clean status demo chat token check format test bench-startup \
+  $(addprefix check-,$(CHECKS))
