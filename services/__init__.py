@@ -1,0 +1,1 @@
+"""The services: plain gRPC that knows nothing of a mesh."""

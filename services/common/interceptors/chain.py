@@ -1,0 +1,174 @@
+"""One shape for all four kinds of call, so that each interceptor is written once.
+
+A handler may be a coroutine, an async generator, or a coroutine that calls `context.write`; here each becomes a
+`Behaviour`: a coroutine function that takes a request (or the iterator of requests) and the context, and returns the
+response (or, having written its responses, None). A `Layer` makes a Behaviour from the next one. The layers are put
+together once for each method, not for each call: what a layer can decide by the method costs nothing later.
+"""
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import grpc.aio
+
+# Requests, responses and contexts are of every type here: the stubs know them, the layers pass them on.
+Behaviour = Callable[[Any, Any], Awaitable[Any]]
+Received = Callable[[Any], None]
+BeforeWrite = Callable[[Any], Awaitable[None]]
+
+# Asked by probes and tools, before anybody has a token: no auth, no spans, no log lines.
+INFRASTRUCTURE = frozenset(
+    {
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """What is called: `user.v1.UserService`, `GetUser`, and which sides stream."""
+
+    service: str
+    name: str
+    streams_requests: bool = False
+    streams_responses: bool = False
+
+    @classmethod
+    def parse(cls, path: str | bytes, *, streams_requests: bool, streams_responses: bool) -> "Method":
+        """From `/user.v1.UserService/GetUser`."""
+        text = path.decode() if isinstance(path, bytes) else path
+        service, _, name = text.lstrip("/").rpartition("/")
+        return cls(service, name, streams_requests, streams_responses)
+
+    @property
+    def path(self) -> str:
+        """As it is on the wire."""
+        return f"/{self.service}/{self.name}"
+
+    @property
+    def package(self) -> str:
+        """`user.v1`: the domain of its errors."""
+        return self.service.rpartition(".")[0]
+
+    @property
+    def streams(self) -> bool:
+        """Whether either side streams."""
+        return self.streams_requests or self.streams_responses
+
+    @property
+    def kind(self) -> str:
+        """The words of go-grpc-prometheus."""
+        return {
+            (False, False): "unary",
+            (True, False): "client_stream",
+            (False, True): "server_stream",
+            (True, True): "bidi_stream",
+        }[self.streams_requests, self.streams_responses]
+
+
+Layer = Callable[[Method, Behaviour], Behaviour]
+
+
+class ServerChain(grpc.aio.ServerInterceptor):
+    """All layers as one interceptor; the first layer is the outermost. It must be the server's only interceptor."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self._layers = tuple(layers)
+        self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        """The method's handler within the layers; None for a method that nobody serves (UNIMPLEMENTED)."""
+        path: str = handler_call_details.method
+        handler = self._handlers.get(path)
+        if handler is None:
+            bare = await continuation(handler_call_details)
+            if bare is None:
+                return None
+            handler = self._handlers[path] = _surrounded(bare, path, self._layers)
+        return handler
+
+
+def _surrounded(handler: Any, path: str, layers: Sequence[Layer]) -> "grpc.RpcMethodHandler[Any, Any]":
+    method = Method.parse(
+        path, streams_requests=handler.request_streaming, streams_responses=handler.response_streaming
+    )
+    if method.streams_requests:
+        serve = handler.stream_stream if method.streams_responses else handler.stream_unary
+    else:
+        serve = handler.unary_stream if method.streams_responses else handler.unary_unary
+    behaviour = _written(serve) if method.streams_responses else _returned(serve)
+    for layer in reversed(layers):
+        behaviour = layer(method, behaviour)
+    make: Any = {
+        "unary": grpc.unary_unary_rpc_method_handler,
+        "client_stream": grpc.stream_unary_rpc_method_handler,
+        "server_stream": grpc.unary_stream_rpc_method_handler,
+        "bidi_stream": grpc.stream_stream_rpc_method_handler,
+    }[method.kind]
+    surrounded: grpc.RpcMethodHandler[Any, Any] = make(
+        behaviour, handler.request_deserializer, handler.response_serializer
+    )
+    return surrounded
+
+
+def _returned(serve: Any) -> Behaviour:
+    async def behaviour(request: Any, context: Any) -> Any:
+        result = serve(request, context)
+        return await result if inspect.isawaitable(result) else result
+
+    return behaviour
+
+
+def _written(serve: Any) -> Behaviour:
+    async def behaviour(request: Any, context: Any) -> None:
+        result = serve(request, context)
+        if inspect.isawaitable(result):
+            await result
+            return
+        # Closed here and now: a generator left to the collector would keep its database cursor for a while.
+        async with aclosing(result) as responses:
+            async for response in responses:
+                await context.write(response)
+
+    return behaviour
+
+
+class StreamContext:
+    """A servicer context that tells of each message read and each to be written; all else is the context's own."""
+
+    __slots__ = ("_before_write", "_context", "_received")
+
+    def __init__(self, context: Any, received: Received | None = None, before_write: BeforeWrite | None = None) -> None:
+        self._context = context
+        self._received = received
+        self._before_write = before_write
+
+    async def read(self) -> Any:
+        """The next request, or grpc.aio.EOF."""
+        message = await self._context.read()
+        if self._received is not None and message is not grpc.aio.EOF:
+            self._received(message)
+        return message
+
+    async def write(self, message: Any) -> None:
+        """Sends one response."""
+        if self._before_write is not None:
+            await self._before_write(message)
+        await self._context.write(message)
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything that is not read or write."""
+        return getattr(self._context, name)
+
+
+async def each_received(requests: AsyncIterator[Any], received: Received) -> AsyncIterator[Any]:
+    """The same requests, each told of before it is given on."""
+    async for request in requests:
+        received(request)
+        yield request

@@ -1,0 +1,123 @@
+"""How a call ends: whatever leaves the other layers becomes a status with details; no failure ends as OK."""
+
+import asyncio
+import logging
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from services.common import errors, status
+from services.common.interceptors.chain import Behaviour, Layer, Method, StreamContext
+
+log = logging.getLogger(__name__)
+
+# The cancellation that a deadline brings may come a moment before the deadline.
+_LATE_SECONDS = 0.02
+
+Headers = tuple[tuple[str, str], ...]
+
+# The only statuses of a neighbour that are also the truth about us; any other means that we asked wrongly.
+_PASSED_ON = (errors.Unavailable, errors.DeadlineExceeded)
+
+
+def mapped_errors(replica: Headers) -> Layer:
+    """Errors -> status. `replica` goes out as trailing metadata of failures: see `replica_headers` for why there."""
+
+    def layer(method: Method, proceed: Behaviour) -> Behaviour:
+        async def behaviour(request: Any, context: Any) -> Any:
+            try:
+                return await proceed(request, context)
+            except grpc.aio.AbortError:
+                raise  # the handler (health's, say) has already ended the call
+            except asyncio.CancelledError:
+                if _cancelled_from_outside():
+                    raise
+                # A task of the handler's own was cancelled. grpc.aio would never answer this call.
+                log.exception("%s was cancelled from within", method.path)
+                error: errors.DomainError = internal()
+            except Exception as raised:
+                error = domain_error(raised)
+                if isinstance(error, errors.Internal):
+                    log.exception("%s failed", method.path)
+            meant = status.to_status(error, method.package)
+            trailing = (*replica, (status.DETAILS_KEY, meant.SerializeToString()))
+            await context.abort(status.code_of(error), error.message, trailing)
+            raise AssertionError("abort returned")
+
+        return behaviour
+
+    return layer
+
+
+def replica_headers(replica: Headers) -> Layer:
+    """Sends `replica` (x-pod, x-version) as initial metadata, with the first response and never before it.
+
+    A failure before the first response must be "trailers only": a proxy reads grpc-status for its retries in the
+    response's headers, and once other headers were sent it cannot retry any more (Envoy, "x-envoy-retry-grpc-on").
+    """
+
+    def layer(method: Method, proceed: Behaviour) -> Behaviour:
+        async def unary(request: Any, context: Any) -> Any:
+            response = await proceed(request, context)
+            await context.send_initial_metadata(replica)
+            return response
+
+        async def streaming(request: Any, context: Any) -> None:
+            sent = False
+
+            async def before_write(_: Any) -> None:
+                nonlocal sent
+                if not sent:
+                    sent = True
+                    await context.send_initial_metadata(replica)
+
+            await proceed(request, StreamContext(context, before_write=before_write))
+            await before_write(None)
+
+        return streaming if method.streams_responses else unary
+
+    return layer
+
+
+def domain_error(raised: BaseException) -> errors.DomainError:
+    """What an exception that left a handler means; Internal, which tells nothing, unless we know better."""
+    if isinstance(raised, errors.DomainError):
+        return raised
+    if isinstance(raised, grpc.aio.AioRpcError):
+        meant = status.from_call(raised)
+        if isinstance(meant, _PASSED_ON):
+            return meant
+    return internal()
+
+
+def internal() -> errors.Internal:
+    """The error that tells nothing but that it was our fault."""
+    return errors.Internal("INTERNAL", "the service failed; its log says why")
+
+
+def code_of(raised: BaseException | None, context: Any) -> grpc.StatusCode:
+    """How a call ends if `raised` leaves its handler (None: nothing does). For those who count and log."""
+    if raised is None:
+        return _set_code(context) or grpc.StatusCode.OK
+    if isinstance(raised, asyncio.CancelledError):
+        if not _cancelled_from_outside():
+            return grpc.StatusCode.INTERNAL
+        remaining = context.time_remaining()
+        late = remaining is not None and remaining < _LATE_SECONDS
+        return grpc.StatusCode.DEADLINE_EXCEEDED if late else grpc.StatusCode.CANCELLED
+    if isinstance(raised, grpc.aio.AbortError):
+        return _set_code(context) or grpc.StatusCode.UNKNOWN
+    return status.code_of(domain_error(raised))
+
+
+def _cancelled_from_outside() -> bool:
+    """Whether grpc.aio cancelled this call's task: its client went away, its deadline came, or the server stopped."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _set_code(context: Any) -> grpc.StatusCode | None:
+    """What the handler itself set by set_code or abort."""
+    code = context.code()
+    return code if isinstance(code, grpc.StatusCode) else None

@@ -1,0 +1,48 @@
+"""Server reflection under both of its names, so that grpcurl needs no files.
+
+grpcio-reflection offers v1alpha only. v1 is the same messages under another name (grpc/grpc-proto
+reflection/v1/reflection.proto), so the same servicer answers both.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import grpc
+import grpc.aio
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_reflection.v1alpha._async import ReflectionServicer
+
+from services.common.drain import Drain
+
+V1 = "grpc.reflection.v1.ServerReflection"
+
+
+class Reflection(ReflectionServicer):  # type: ignore[misc]  # the package has no stubs
+    """Answers until the client is done, or the process stops."""
+
+    def __init__(self, services: Sequence[str], drain: Drain) -> None:
+        super().__init__(service_names=services)
+        self._drain = drain
+
+    async def ServerReflectionInfo(self, requests: Any, context: Any) -> AsyncIterator[Any]:
+        """One answer to each request."""
+        with self._drain.life() as life:
+            async with life.interrupting():
+                async for answer in super().ServerReflectionInfo(requests, context):
+                    yield answer
+            if life.over:
+                raise life.ended(resume_after="")
+
+
+def add_reflection(server: grpc.aio.Server, services: Sequence[str], drain: Drain) -> None:
+    """Registers reflection for these full service names, and for itself."""
+    servicer = Reflection((*services, reflection.SERVICE_NAME), drain)
+    handler = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    methods = {"ServerReflectionInfo": handler}
+    server.add_generic_rpc_handlers(
+        tuple(grpc.method_handlers_generic_handler(name, methods) for name in (reflection.SERVICE_NAME, V1))
+    )

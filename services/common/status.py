@@ -1,0 +1,126 @@
+"""Domain errors <-> gRPC status with google.rpc details: the only table, read in both directions.
+
+Each error carries an ErrorInfo (reason, domain, and every dynamic value of the message, AIP-193); a BadRequest, a
+ResourceInfo and a RetryInfo where the error has them.
+"""
+
+import grpc
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from services.common import errors
+
+DETAILS_KEY = "grpc-status-details-bin"
+
+CODES: dict[type[errors.DomainError], grpc.StatusCode] = {
+    errors.InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.Unauthenticated: grpc.StatusCode.UNAUTHENTICATED,
+    errors.PermissionDenied: grpc.StatusCode.PERMISSION_DENIED,
+    errors.NotFound: grpc.StatusCode.NOT_FOUND,
+    errors.AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
+    errors.Aborted: grpc.StatusCode.ABORTED,
+    errors.FailedPrecondition: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.OutOfRange: grpc.StatusCode.OUT_OF_RANGE,
+    errors.ResourceExhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors.Cancelled: grpc.StatusCode.CANCELLED,
+    errors.Unavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.Unimplemented: grpc.StatusCode.UNIMPLEMENTED,
+    errors.Internal: grpc.StatusCode.INTERNAL,
+    errors.DataLoss: grpc.StatusCode.DATA_LOSS,
+}
+_ERRORS = {code: kind for kind, code in CODES.items()}
+
+# The metadata limit of gRPC is 8 KiB and Envoy adds its own: a longer list of violations helps nobody.
+_MOST_VIOLATIONS = 20
+
+
+def code_of(error: errors.DomainError) -> grpc.StatusCode:
+    """The code that this error ends a call with."""
+    for kind in type(error).__mro__:
+        if kind in CODES:
+            return CODES[kind]
+    return grpc.StatusCode.INTERNAL
+
+
+def to_status(error: errors.DomainError, domain: str) -> status_pb2.Status:
+    """The google.rpc.Status of an error; `domain` is the package that owns the reason, such as `user.v1`."""
+    details: list[any_pb2.Any] = [
+        _packed(error_details_pb2.ErrorInfo(reason=error.reason, domain=domain, metadata=error.values))
+    ]
+    if error.violations:
+        violations = [
+            error_details_pb2.BadRequest.FieldViolation(
+                field=violation.field, description=violation.description, reason=violation.reason
+            )
+            for violation in error.violations[:_MOST_VIOLATIONS]
+        ]
+        details.append(_packed(error_details_pb2.BadRequest(field_violations=violations)))
+    if error.resource is not None:
+        resource = error_details_pb2.ResourceInfo(resource_type=error.resource.type, resource_name=error.resource.name)
+        details.append(_packed(resource))
+    if error.retry_after_seconds is not None:
+        delay = duration_pb2.Duration()
+        delay.FromMilliseconds(round(error.retry_after_seconds * 1000))
+        details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
+    return status_pb2.Status(code=code_of(error).value[0], message=error.message, details=details)
+
+
+def from_call(error: grpc.aio.AioRpcError) -> errors.DomainError:
+    """What the other side meant. A status without details (a proxy's, say) has the name of its code as the reason.
+
+    The same details as sent: reason, values, violations, resource, retry_after_seconds. Unknown codes become Internal.
+    """
+    reason, values = error.code().name, dict[str, str]()
+    violations: list[errors.Violation] = []
+    resource: errors.Resource | None = None
+    retry_after_seconds: float | None = None
+    for detail in _details(error):
+        if isinstance(detail, error_details_pb2.ErrorInfo):
+            reason, values = detail.reason, dict(detail.metadata)
+        elif isinstance(detail, error_details_pb2.BadRequest):
+            violations = [errors.Violation(one.field, one.description, one.reason) for one in detail.field_violations]
+        elif isinstance(detail, error_details_pb2.ResourceInfo):
+            resource = errors.Resource(detail.resource_type, detail.resource_name)
+        elif isinstance(detail, error_details_pb2.RetryInfo):
+            retry_after_seconds = detail.retry_delay.ToTimedelta().total_seconds()
+    meant = _ERRORS.get(error.code(), errors.Internal)(
+        reason,
+        "{message}",
+        violations=violations,
+        resource=resource,
+        retry_after_seconds=retry_after_seconds,
+        message=error.details() or "",
+    )
+    meant.values = values
+    return meant
+
+
+def _details(error: grpc.aio.AioRpcError) -> list[object]:
+    """The details that we know how to read; none if they do not parse: an error must not hide behind another."""
+    known = (
+        error_details_pb2.ErrorInfo,
+        error_details_pb2.BadRequest,
+        error_details_pb2.ResourceInfo,
+        error_details_pb2.RetryInfo,
+    )
+    found: list[object] = []
+    for key, value in error.trailing_metadata() or ():
+        if key == DETAILS_KEY and isinstance(value, bytes):
+            try:
+                packed = status_pb2.Status.FromString(value).details
+            except ValueError:  # protobuf's DecodeError is one
+                return []
+            for detail in packed:
+                for kind in known:
+                    if detail.Is(kind.DESCRIPTOR):
+                        message = kind()
+                        detail.Unpack(message)
+                        found.append(message)
+    return found
+
+
+def _packed(message: object) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(message)  # type: ignore[arg-type]  # google.rpc has no stubs
+    return packed
