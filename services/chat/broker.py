@@ -1,0 +1,128 @@
+"""Live events between replicas, over NATS core.
+
+It may lose anything, at any time, without telling: whoever needs every event compares sequences and reads the record.
+So nothing here waits, repeats or fails a call, and a replica without a broker still serves, only later.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Set
+from contextlib import suppress
+
+import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+
+from services.chat import metrics
+
+logger = logging.getLogger(__name__)
+
+# A room's name may hold dots, which part a subject's words; "=" is in no room's name.
+_PREFIX = "chat.room."
+_OUTBOX = 8192
+_RETRY_SECONDS = 1.0
+_CONNECT_SECONDS = 2
+_PING_SECONDS = 10
+
+
+class Broker:
+    """A connection that comes back by itself. `received` gets a room and what another replica published for it;
+    `connected` is called whenever a connection begins: events may have been lost, and nothing is followed yet."""
+
+    def __init__(
+        self, url: str, token: str, *, received: Callable[[str, bytes], None], connected: Callable[[], None]
+    ) -> None:
+        self._url = url
+        self._token = token
+        self._received = received
+        self._connected = connected
+        self._client: Client | None = None
+        self._followed: dict[str, Subscription] = {}
+        self._outbox: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue(_OUTBOX)
+
+    @property
+    def up(self) -> bool:
+        """Whether there is a connection."""
+        return self._client is not None
+
+    def publish(self, room: str, data: bytes) -> None:
+        """Gives the other replicas an event, or drops it."""
+        if self._client is None or self._outbox.full():
+            metrics.EVENTS_DROPPED.inc()
+        else:
+            self._outbox.put_nowait((room, data))
+
+    async def follow(self, rooms: Set[str]) -> None:
+        """Receives the events of exactly these rooms from now on. Does nothing while there is no connection."""
+        client = self._client
+        if client is None or rooms == self._followed.keys():
+            return
+        with suppress(NatsError, OSError):
+            for room in self._followed.keys() - rooms:
+                await self._followed.pop(room).unsubscribe()
+            for room in rooms - self._followed.keys():
+                self._followed[room] = await client.subscribe(_subject(room), cb=self._on_message)
+            # Answered by the server after it has taken up the subscriptions.
+            await client.flush(timeout=_CONNECT_SECONDS)
+
+    async def run(self) -> None:
+        """Stays connected until it is cancelled."""
+        while True:
+            # Our own loop in place of the client's reconnection, which gives up for good after some errors.
+            try:
+                await self._stay_connected()
+            except (NatsError, OSError) as error:
+                logger.warning("NATS is away: %s", type(error).__name__)
+            await asyncio.sleep(random.uniform(0.5, 1.0) * _RETRY_SECONDS)  # noqa: S311  # spread, not a secret
+
+    async def _stay_connected(self) -> None:
+        client = await nats.connect(
+            self._url,
+            token=self._token or None,
+            allow_reconnect=False,
+            max_reconnect_attempts=1,  # of connect() itself; 0 would mean for ever
+            reconnect_time_wait=_RETRY_SECONDS,
+            no_echo=True,  # our own readers have our own events already
+            connect_timeout=_CONNECT_SECONDS,
+            ping_interval=_PING_SECONDS,
+            closed_cb=self._on_closed,
+            error_cb=_log,
+        )
+        try:
+            self._followed = {}
+            self._client = client
+            logger.info("connected to NATS")
+            self._connected()
+            await self._send(client)
+        finally:
+            self._client = None
+            while not self._outbox.empty():
+                self._outbox.get_nowait()
+                metrics.EVENTS_DROPPED.inc()
+            with suppress(NatsError, OSError):
+                await client.close()
+
+    async def _send(self, client: Client) -> None:
+        """Publishes what is in the outbox until the connection is closed."""
+        while (event := await self._outbox.get()) is not None:
+            room, data = event
+            await client.publish(_subject(room), data)
+
+    async def _on_message(self, message: Msg) -> None:
+        self._received(message.subject.removeprefix(_PREFIX).replace("=", "."), message.data)
+
+    async def _on_closed(self) -> None:
+        # If the outbox is full, the next publish tells.
+        if not self._outbox.full():
+            self._outbox.put_nowait(None)
+
+
+def _subject(room: str) -> str:
+    return _PREFIX + room.replace(".", "=")
+
+
+async def _log(error: Exception) -> None:
+    logger.warning("NATS: %s", type(error).__name__)
