@@ -5,20 +5,24 @@ import inspect
 import time
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
 class Limit(Enum):
-    """How long a condition may take, in seconds. Far more than it does take: a limit ends a hang, it measures nothing."""
+    """How long a condition may take, in seconds: far more than it does take. A limit ends a hang, it measures nothing."""
 
     SOON = 10.0  # a reply, a push, a state change
     STARTED = 60.0  # a process or a pod
     RECOVERED = 90.0  # after a kill
 
 
-async def eventually(check: Callable[[], T | Awaitable[T]], *, within: Limit | float = Limit.SOON, what: str) -> T:
+@overload
+async def eventually(check: Callable[[], Awaitable[T]], *, within: Limit | float = ..., what: str) -> T: ...
+@overload
+async def eventually(check: Callable[[], T], *, within: Limit | float = ..., what: str) -> T: ...
+async def eventually(check: Callable[[], Any], *, within: Limit | float = Limit.SOON, what: str) -> Any:
     """Call `check` until it returns something true without raising, and return that.
 
     Fails with `what` and the last error or value when the limit is over.
@@ -33,7 +37,7 @@ async def eventually(check: Callable[[], T | Awaitable[T]], *, within: Limit | f
             if value:
                 return value
             last = value
-        except Exception as error:  # noqa: BLE001  (whatever it is, it may be gone at the next try)
+        except Exception as error:
             last = error
         if time.monotonic() > end:
             message = f"not within {limit:g} s: {what}; last seen: {last!r}"

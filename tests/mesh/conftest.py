@@ -1,0 +1,81 @@
+"""One mesh for all tests of this folder, and what a test needs to speak to it."""
+
+import json
+from collections.abc import AsyncIterator, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.mesh.backend import Mesh
+from tests.mesh.local import LocalMesh
+
+
+@pytest.fixture(scope="session")
+def mesh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """The running mesh: the bundle of deploy/ and the lab, gone without a trace at the end."""
+    backend = request.config.getoption("--mesh")
+    if backend != "local":
+        pytest.fail(f"--mesh={backend}: only `local` is there yet")
+    local = LocalMesh(tmp_path_factory.mktemp("mesh"))
+    try:
+        local.start()
+        yield local
+    finally:
+        local.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows the pods and the end of their logs: where one would go and look."""
+    report = yield
+    mesh = getattr(item, "funcargs", {}).get("mesh")
+    if report.failed and mesh is not None:
+        lines = []
+        for pod in mesh.pods():
+            lines.append(f"--- {pod.name} {pod.state} restarts={pod.restarts}")
+            lines.extend(mesh.logs(pod.name).splitlines()[-15:])
+        report.sections.append(("the mesh", "\n".join(line[:400] for line in lines)))
+    return report
+
+
+@pytest.fixture
+async def channel(mesh: Mesh) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to the gateway, without any retry of its own."""
+    async with grpc.aio.insecure_channel(mesh.gateway, options=[("grpc.enable_retries", 0)]) as opened:
+        yield opened
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """Calls of the lab's echo service, from `caller` through both sidecars."""
+
+    channel: grpc.aio.Channel
+    token: str
+
+    async def call(
+        self,
+        request: dict[str, Any],
+        *,
+        method: str = "Read",
+        deadline: float = 20,
+        headers: dict[str, str] | None = None,
+    ) -> dict[str, Any]:
+        """caller calls echo's method with this request, within `deadline` seconds; `headers` begin with x-lab-."""
+        return await self.ask({"via": request, "path": f"/lab.Echo/{method}", "timeout": deadline}, headers=headers)
+
+    async def ask(self, asked: dict[str, Any], *, headers: dict[str, str] | None = None) -> dict[str, Any]:
+        """Ask caller itself."""
+        metadata = [("authorization", f"Bearer {self.token}"), *(headers or {}).items()]
+        reply = await self.channel.unary_unary("/lab.Echo/Read")(
+            json.dumps(asked).encode(), metadata=metadata, timeout=30
+        )
+        answer: dict[str, Any] = json.loads(reply)
+        return answer
+
+
+@pytest.fixture
+def lab(mesh: Mesh, channel: grpc.aio.Channel) -> Lab:
+    """The lab, with a token of nobody in particular."""
+    return Lab(channel, mesh.token("lab"))

@@ -1,0 +1,133 @@
+"""The echo server: it does as the request says and answers what it saw. Requests and answers are JSON in bytes.
+
+A request: {"key": …, "fail": "UNAVAILABLE", "times": 2, "delay": 0.5, "after_headers": false, "via": {…}}
+  fail, times    fail the first `times` calls with this `key` at this replica group (all: no `times`)
+  delay          wait so many seconds first
+  via            do not answer: call a peer with this request and answer what it answered
+  to, path       of via: the variable that names the peer (TARGET), and the method (/lab.Echo/Read)
+  knock          do not answer: open a TCP connection to the peer that this variable names, send `say` (hexadecimal),
+                 and answer {"heard": hexadecimal} or {"closed": true}
+An answer: {"pod": …, "version": …, "headers": {…}, "calls": how often this pod saw the key, "at": [monotonic seconds]}
+
+    python -m tests.mesh.lab.echo      # LISTEN, TARGET (and further peers), POD_NAME, POD_VERSION from the environment
+"""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2
+from grpc_health.v1._async import HealthServicer
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
+
+SERVICE = "lab.Echo"
+METHODS = ("Read", "Write", "Other")
+Context = grpc.aio.ServicerContext[bytes, bytes]
+
+
+class Echo:
+    """Counts calls by key and does as it is told."""
+
+    def __init__(self, pod: str, version: str, peers: Mapping[str, str]) -> None:
+        self.pod, self.version, self.peers = pod, version, peers
+        self.seen: dict[str, list[float]] = defaultdict(list)
+        self.channels: dict[str, grpc.aio.Channel] = {}
+
+    async def unary(self, request: bytes, context: Context) -> bytes:
+        """One call."""
+        asked: dict[str, Any] = json.loads(request or b"{}")
+        headers = dict(context.invocation_metadata() or ())
+        if "via" in asked:
+            return await self.forward(asked, headers, context)
+        if "knock" in asked:
+            return await self.knock(self.peers[asked["knock"]], bytes.fromhex(asked.get("say", "")))
+        calls = self.seen[asked.get("key", "")]
+        calls.append(time.monotonic())
+        if asked.get("peek"):
+            calls.pop()
+        else:
+            await self.misbehave(asked, len(calls), context)
+        return self.answer(headers, calls)
+
+    async def misbehave(self, asked: dict[str, Any], calls: int, context: Context) -> None:
+        """Wait and fail as asked."""
+        if "delay" in asked and calls <= asked.get("times", calls):
+            await asyncio.sleep(asked["delay"])
+        if "fail" in asked and calls <= asked.get("times", calls):
+            if asked.get("after_headers"):
+                await context.send_initial_metadata((("x-began", "yes"),))
+            await context.abort(grpc.StatusCode[asked["fail"]], "as asked")
+
+    async def forward(self, asked: dict[str, Any], headers: dict[str, Any], context: Context) -> bytes:
+        """Call a peer through this pod's sidecar and pass on its answer, its status and its headers."""
+        peer = asked.get("to", "TARGET")
+        if peer not in self.channels:
+            options = [("grpc.enable_retries", 0)]
+            self.channels[peer] = grpc.aio.insecure_channel(self.peers[peer], options=options)
+        path = asked.get("path", f"/{SERVICE}/Read")
+        call = self.channels[peer].unary_unary(path, request_serializer=bytes, response_deserializer=bytes)(
+            json.dumps(asked["via"]).encode(),
+            metadata=[(key, value) for key, value in headers.items() if key.startswith("x-lab-")],
+            timeout=asked.get("timeout", 20),
+        )
+        try:
+            reply = await call
+        except grpc.aio.AioRpcError as error:
+            await context.abort(error.code(), f"peer: {error.details()}")
+        received = {key: value for key, value in await call.initial_metadata() or () if isinstance(value, str)}
+        return json.dumps(json.loads(reply) | {"received": received}).encode()
+
+    async def knock(self, peer: str, say: bytes) -> bytes:
+        """What a bare TCP connection through this pod's sidecar hears within 3 s."""
+        host, _, port = peer.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            writer.write(say)
+            heard = await asyncio.wait_for(reader.read(200), 3)
+        except (TimeoutError, ConnectionError):
+            heard = b""
+        finally:
+            writer.close()
+        return json.dumps({"heard": heard.hex()} if heard else {"closed": True}).encode()
+
+    async def stream(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
+        """Answer five times a second until cancelled: a stream that lives long."""
+        while True:
+            yield self.answer({}, [])
+            await asyncio.sleep(0.2)
+
+    def answer(self, headers: dict[str, Any], calls: list[float]) -> bytes:
+        """What this pod saw."""
+        texts = {key: value for key, value in headers.items() if isinstance(value, str)}
+        told = {"pod": self.pod, "version": self.version, "headers": texts, "calls": len(calls), "at": calls}
+        return json.dumps(told).encode()
+
+
+async def serve() -> None:
+    """Until SIGTERM."""
+    environment = os.environ
+    echo = Echo(environment["POD_NAME"], environment["POD_VERSION"], environment)
+    server = grpc.aio.server()
+    unary = grpc.unary_unary_rpc_method_handler(echo.unary, request_deserializer=bytes, response_serializer=bytes)
+    stream = grpc.unary_stream_rpc_method_handler(echo.stream, request_deserializer=bytes, response_serializer=bytes)
+    handlers = dict.fromkeys(METHODS, unary) | {"Stream": stream}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    health = HealthServicer()
+    add_HealthServicer_to_server(health, server)
+    await health.set("", health_pb2.HealthCheckResponse.SERVING)
+    server.add_insecure_port(environment["LISTEN"])
+    await server.start()
+    over = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
+    await over.wait()
+    await server.stop(grace=1)
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

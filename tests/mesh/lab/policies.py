@@ -1,0 +1,36 @@
+"""Policies that tests put in force for the lab's echo service."""
+
+import json
+from typing import Any
+
+HOST = "echo.lab.svc.cluster.local"
+
+
+def virtual_service(*http: dict[str, Any]) -> str:
+    """A VirtualService for echo with these http routes; a route without destinations goes to all of echo."""
+    routes = [{"route": [to()]} | route for route in http]
+    return document("networking.istio.io/v1", "VirtualService", "echo", {"hosts": [HOST], "http": routes})
+
+
+def to(subset: str = "", weight: int | None = None) -> dict[str, Any]:
+    """One destination of a route."""
+    destination: dict[str, Any] = {"host": HOST, "port": {"number": 7000}} | ({"subset": subset} if subset else {})
+    return {"destination": destination} | ({} if weight is None else {"weight": weight})
+
+
+def destination_rule(policy: dict[str, Any]) -> str:
+    """A DestinationRule for echo: this traffic policy, and the subsets v1 and v2."""
+    subsets = [{"name": version, "labels": {"version": version}} for version in ("v1", "v2")]
+    spec = {"host": HOST, "trafficPolicy": policy, "subsets": subsets}
+    return document("networking.istio.io/v1", "DestinationRule", "echo", spec)
+
+
+def authorization(name: str, spec: dict[str, Any], namespace: str = "lab") -> str:
+    """An AuthorizationPolicy."""
+    return document("security.istio.io/v1", "AuthorizationPolicy", name, spec, namespace)
+
+
+def document(version: str, kind: str, name: str, spec: dict[str, Any], namespace: str = "lab") -> str:
+    """One YAML document (JSON is YAML)."""
+    metadata = {"name": name, "namespace": namespace}
+    return json.dumps({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}, indent=1)

@@ -1,0 +1,147 @@
+"""The mesh on this machine: `localmesh`, on a copy of deploy/ with the lab beside it."""
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import jwt
+import yaml
+
+from clients import keys, tokens
+from tests.mesh.backend import PodInfo, Refused
+
+ROOT = Path(__file__).resolve().parents[2]
+LAB = Path(__file__).parent / "lab"
+ECHO_IMAGE = {"command": ["${python}", "-m", "tests.mesh.lab.echo"], "listen": {"grpc": {"env": "LISTEN"}}}
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 outside the range that the kernel hands out (32768 and above)."""
+    for port in range(18080, 18380):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+    raise RuntimeError("no free port from 18080 to 18379")
+
+
+class LocalMesh:
+    """Implements `backend.Mesh` by the command line, as a person would."""
+
+    def __init__(self, folder: Path) -> None:
+        self.deploy, self.state = folder / "deploy", folder / "state"
+        port = free_port()
+        self.gateway = f"127.0.0.1:{port}"
+        shutil.copytree(ROOT / "deploy", self.deploy)
+        shutil.copy(LAB / "lab.yaml", self.deploy / "lab.yaml")
+        local = yaml.safe_load((self.deploy / "local.yaml").read_text())
+        local["images"]["localmesh/echo"] = ECHO_IMAGE
+        for exposed in local["expose"]:
+            exposed["address"] = self.gateway
+        (self.deploy / "local.yaml").write_text(yaml.safe_dump(local))
+
+    def command(self, *words: str, timeout: float = 120) -> str:
+        """Run `localmesh …` and return what it printed; Refused with its complaint if it exits with 1."""
+        line = [sys.executable, "-m", "localmesh", "--state", str(self.state), *words]
+        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False)
+        if done.returncode:
+            raise Refused(f"{done.stderr}{done.stdout}".strip())
+        return done.stdout
+
+    def start(self) -> None:
+        """Returns when every pod is ready."""
+        self.command("up", str(self.deploy))
+
+    def stop(self) -> None:
+        """No process is left, and no data."""
+        self.command("clean")
+
+    def pods(self) -> tuple[PodInfo, ...]:
+        """All pods."""
+        listed = json.loads(self.command("status", "--json"))["pods"]
+        return tuple(
+            PodInfo(pod["name"], pod["address"], pod["state"], pod["ready"], pod["restarts"]) for pod in listed
+        )
+
+    @contextmanager
+    def policy(self, *documents: str) -> Iterator[None]:
+        """A document that deploy/ has already is replaced where it stands; the others come into a file of their own."""
+        before = {file: file.read_bytes() for file in self.deploy.rglob("*.yaml")}
+        added = self.deploy / "istio" / "test.yaml"
+        try:
+            for file, text in self.edits(documents, added).items():
+                write(file, text)
+            self.command("apply")
+            yield
+        finally:
+            for file, content in before.items():
+                if file.read_bytes() != content:
+                    write(file, content.decode())
+            added.unlink(missing_ok=True)
+            self.command("apply")
+
+    def edits(self, documents: tuple[str, ...], added: Path) -> dict[Path, str]:
+        """The files to write so that these documents are in force."""
+        new = {identity(text): text for document in documents for text in split(document)}
+        edits: dict[Path, str] = {}
+        for file in sorted(self.deploy.rglob("*.yaml")):
+            texts = split(file.read_text())
+            if any(identity(text) in new for text in texts):
+                edits[file] = "\n---\n".join(new.pop(identity(text), text) for text in texts)
+        if new:
+            edits[added] = "\n---\n".join(new.values())
+        return edits
+
+    def token(self, subject: str, **claims: object) -> str:
+        """Signed with the key that the mesh trusts; a claim of None is left out."""
+        key = keys.signing_key(keys.Places(ROOT))
+        now = int(time.time())
+        whole = {"iss": tokens.ISSUER, "aud": tokens.AUDIENCE, "sub": subject, "iat": now, "exp": now + 3600} | claims
+        present = {name: value for name, value in whole.items() if value is not None}
+        return jwt.encode(present, key.pem, algorithm=tokens.ALGORITHM, headers={"kid": key.kid})
+
+    def kill(self, pod: str, signal: str = "KILL") -> None:
+        """The app's process."""
+        self.command("kill", pod, "--signal", signal)
+
+    def kill_proxy(self, pod: str) -> None:
+        """The pod's Envoy."""
+        self.command("kill", pod, "--container", "envoy", "--signal", "KILL")
+
+    def scale(self, workload: str, replicas: int) -> None:
+        """Returns when they are ready."""
+        self.command("scale", f"{workload}={replicas}")
+
+    def restart(self, workload: str) -> None:
+        """Returns when the last pod is ready again."""
+        self.command("restart", workload)
+
+    def logs(self, pod: str) -> str:
+        """All of them."""
+        return self.command("logs", pod)
+
+
+def split(text: str) -> list[str]:
+    """The documents of a YAML text, as texts."""
+    return [part for part in re.split(r"(?m)^---\s*$", text) if part.strip()]
+
+
+def identity(text: str) -> tuple[str, str, str] | None:
+    """Kind, namespace and name of one document."""
+    document = yaml.safe_load(text)
+    if not document or "metadata" not in document:
+        return None
+    return document["kind"], document["metadata"].get("namespace", ""), document["metadata"]["name"]
+
+
+def write(file: Path, text: str) -> None:
+    """As an editor saves: whole or not at all."""
+    aside = file.with_suffix(".saving")
+    aside.write_text(text)
+    aside.replace(file)

@@ -1,0 +1,87 @@
+"""What `retries` of a VirtualService does to calls between two sidecars."""
+
+import uuid
+
+import grpc
+import pytest
+
+from tests.mesh.backend import Mesh
+from tests.mesh.conftest import Lab
+from tests.mesh.lab.policies import virtual_service
+
+
+async def tries(lab: Lab, key: str) -> int:
+    """How often echo saw this key. With one endpoint subset in the route, one pod saw them all."""
+    return int((await lab.call({"key": key, "peek": True}))["calls"])
+
+
+@pytest.fixture
+def key() -> str:
+    """A key of this test's own."""
+    return uuid.uuid4().hex
+
+
+def one_pod(**route: object) -> str:
+    """All calls go to the only pod of v2, under these rules."""
+    return virtual_service({"route": [{"destination": {"host": "echo.lab.svc.cluster.local", "subset": "v2"}}]} | route)
+
+
+async def test_a_failed_read_is_tried_again_as_often_as_attempts_says(mesh: Mesh, lab: Lab, key: str) -> None:
+    with mesh.policy(one_pod(retries={"attempts": 3, "retryOn": "unavailable"})):
+        answer = await lab.call({"key": key, "fail": "UNAVAILABLE", "times": 3})
+        assert answer["calls"] == 4
+
+
+async def test_after_the_last_attempt_the_caller_gets_the_failure(mesh: Mesh, lab: Lab, key: str) -> None:
+    with mesh.policy(one_pod(retries={"attempts": 2, "retryOn": "unavailable"})):
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await lab.call({"key": key, "fail": "UNAVAILABLE"})
+        assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert await tries(lab, key) == 3
+
+
+async def test_attempts_zero_means_no_retry(mesh: Mesh, lab: Lab, key: str) -> None:
+    with mesh.policy(one_pod(retries={"attempts": 0})):
+        with pytest.raises(grpc.aio.AioRpcError):
+            await lab.call({"key": key, "fail": "UNAVAILABLE"})
+        assert await tries(lab, key) == 1
+
+
+async def test_without_retries_in_the_policy_unavailable_is_tried_three_times(mesh: Mesh, lab: Lab, key: str) -> None:
+    """Istio's default: 2 retries on connect-failure, refused-stream, unavailable, cancelled."""
+    with mesh.policy(one_pod()):
+        answer = await lab.call({"key": key, "fail": "UNAVAILABLE", "times": 2})
+        assert answer["calls"] == 3
+
+
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED", "INTERNAL", "ABORTED"])
+async def test_a_write_that_reached_the_app_is_never_tried_again(mesh: Mesh, lab: Lab, key: str, code: str) -> None:
+    """The retry policy of the bundle's own writes: nobody knows what the first try has done."""
+    with mesh.policy(
+        one_pod(retries={"attempts": 2, "retryOn": "connect-failure,refused-stream,reset-before-request"})
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await lab.call({"key": key, "fail": code}, method="Write")
+        assert failure.value.code().name == code
+        assert await tries(lab, key) == 1
+
+
+async def test_a_slow_try_is_given_up_after_per_try_timeout_and_tried_again(mesh: Mesh, lab: Lab, key: str) -> None:
+    """The first try would take 15 s, more than the caller's patience of 10 s."""
+    policy = one_pod(retries={"attempts": 1, "perTryTimeout": "0.5s", "retryOn": "unavailable,reset-before-request"})
+    with mesh.policy(policy):
+        answer = await lab.call({"key": key, "delay": 15, "times": 1}, deadline=10)
+        assert answer["calls"] == 2
+
+
+async def test_each_attempt_after_a_failure_goes_to_another_pod(mesh: Mesh, lab: Lab, key: str) -> None:
+    """One failure at each of three pods: a fourth try succeeds only after all pods have been asked."""
+    with mesh.policy(virtual_service({"retries": {"attempts": 2, "retryOn": "unavailable"}})):
+        with pytest.raises(grpc.aio.AioRpcError):
+            await lab.call({"key": key, "fail": "UNAVAILABLE", "times": 1})
+        seen = {
+            (answer["pod"], answer["calls"])
+            for answer in [await lab.call({"key": key, "peek": True}) for _ in range(60)]
+        }
+        assert {calls for _, calls in seen} == {1}
+        assert len(seen) == 3
