@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from localmesh.manifests.record import Duration, Port, Record, Struct, UInt32, empty_map
 
@@ -52,6 +52,8 @@ class ExtAuthzGrpc(Record):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderHeader(Record):
     """A header sent to a tracing back end; its value is written, or read from the proxy's environment."""
+
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (("value", "env_name"),)
 
     name: str
     value: str | None = None
@@ -119,6 +121,8 @@ class ResourceDetectors(Record):
 class OpenTelemetryTracing(Record):
     """Spans to an OpenTelemetry collector."""
 
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (("http", "grpc"),)
+
     service: str
     port: Port
     max_tag_length: UInt32 | None = None
@@ -172,6 +176,24 @@ class OtelAccessLog(Record):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtensionProvider(Record):
     """A name, and exactly one back end."""
+
+    EXACTLY_ONE: ClassVar[tuple[str, ...]] = (
+        "envoy_ext_authz_http",
+        "envoy_ext_authz_grpc",
+        "zipkin",
+        "datadog",
+        "skywalking",
+        "opentelemetry",
+        "prometheus",
+        "envoy_file_access_log",
+        "envoy_http_als",
+        "envoy_tcp_als",
+        "envoy_otel_als",
+        "lightstep",
+        "stackdriver",
+        "opencensus",
+        "sds",
+    )
 
     name: str
     envoy_ext_authz_http: ExtAuthzHttp | None = None

@@ -28,18 +28,29 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class DurationForm:
+    """What a duration must be beyond its notation, in seconds."""
+
+    least: float | None = None
+    multiple_of: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Form:
-    """How a scalar is written where its Python type does not say it: a duration, or any JSON tree."""
+    """How a value is written where its Python type does not say it."""
 
     name: str
 
 
-DURATION = Form("duration")
 STRUCT = Form("struct")
 QUANTITY = Form("quantity")
 
-Duration = Annotated[float, DURATION]
+Duration = Annotated[float, DurationForm()]
 """Seconds, written as Go writes them: `1.5s`, `250ms`, `1h30m`."""
+Interval = Annotated[float, DurationForm(least=0.001)]
+"""Seconds, 1 ms at least (the CRD schema's rule)."""
+Timeout = Annotated[float, DurationForm(least=0.001, multiple_of=0.001)]
+"""Seconds, 1 ms at least and whole milliseconds (istiod's ValidateDuration)."""
 Struct = Annotated[Mapping[str, Any], STRUCT]
 """Any JSON object, kept as written."""
 Quantity = Annotated[str, QUANTITY]
@@ -77,6 +88,12 @@ class Record:
 
     NO_LOCAL_MEANING: ClassVar[frozenset[str]] = frozenset()
     """Names (as in YAML) of fields that the API has, that are accepted, and that mean nothing outside a cluster."""
+
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Groups of fields (Python's spelling) of which one at most may be set: protobuf's oneofs."""
+
+    EXACTLY_ONE: ClassVar[tuple[str, ...]] = ()
+    """A group of fields of which one must be set, and no more."""
 
     where: Where = field(default=NOWHERE, compare=False, repr=False)
     places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)

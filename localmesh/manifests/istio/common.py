@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from localmesh.manifests.record import Port, Record, UInt32, empty_map
 
@@ -10,6 +10,8 @@ from localmesh.manifests.record import Port, Record, UInt32, empty_map
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StringMatch(Record):
     """One of exact, prefix and regex. `{}` is a match too: present, with none of them set (the value is there)."""
+
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (("exact", "prefix", "regex"),)
 
     exact: str | None = None
     prefix: str | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from localmesh.manifests.istio.common import LabelSelector, PortSelector
 from localmesh.manifests.record import (
@@ -11,6 +11,7 @@ from localmesh.manifests.record import (
     Port,
     Record,
     Resource,
+    Timeout,
     UInt32,
     UInt64,
     empty_map,
@@ -57,6 +58,11 @@ class HTTPCookie(Record):
 class ConsistentHashLB(Record):
     """At most one of the hash keys, at most one of the algorithms. `minimum_ring_size` is the older spelling."""
 
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("http_header_name", "http_cookie", "use_source_ip", "http_query_parameter_name"),
+        ("ring_hash", "maglev"),
+    )
+
     http_header_name: str | None = None
     http_cookie: HTTPCookie | None = None
     use_source_ip: bool | None = None
@@ -96,7 +102,7 @@ class LocalityLoadBalancerSetting(Record):
 class WarmupConfiguration(Record):
     """New endpoints get their full share only after `duration`."""
 
-    duration: Duration
+    duration: Timeout
     minimum_percent: float | None = None
     aggression: float | None = None
 
@@ -105,10 +111,12 @@ class WarmupConfiguration(Record):
 class LoadBalancerSettings(Record):
     """At most one of `simple` and `consistent_hash`. `warmup_duration_secs` is the older spelling of `warmup`."""
 
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (("simple", "consistent_hash"),)
+
     simple: SimpleLB | None = None
     consistent_hash: ConsistentHashLB | None = None
     locality_lb_setting: LocalityLoadBalancerSetting | None = None
-    warmup_duration_secs: Duration | None = None
+    warmup_duration_secs: Timeout | None = None
     warmup: WarmupConfiguration | None = None
 
 
@@ -117,8 +125,8 @@ class TcpKeepalive(Record):
     """TCP keep-alive probes."""
 
     probes: UInt32 | None = None
-    time: Duration | None = None
-    interval: Duration | None = None
+    time: Timeout | None = None
+    interval: Timeout | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +134,10 @@ class TCPSettings(Record):
     """Connection limits and times, for HTTP as well."""
 
     max_connections: Int32 | None = None
-    connect_timeout: Duration | None = None
+    connect_timeout: Timeout | None = None
     tcp_keepalive: TcpKeepalive | None = None
-    max_connection_duration: Duration | None = None
-    idle_timeout: Duration | None = None
+    max_connection_duration: Timeout | None = None
+    idle_timeout: Timeout | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +148,7 @@ class HTTPSettings(Record):
     http2_max_requests: Int32 | None = None
     max_requests_per_connection: Int32 | None = None
     max_retries: Int32 | None = None
-    idle_timeout: Duration | None = None
+    idle_timeout: Timeout | None = None
     h2_upgrade_policy: H2UpgradePolicy | None = None
     use_client_protocol: bool = False
     max_concurrent_streams: Int32 | None = None
@@ -163,8 +171,8 @@ class OutlierDetection(Record):
     consecutive_local_origin_failures: UInt32 | None = None
     consecutive_gateway_errors: UInt32 | None = None
     consecutive_5xx_errors: UInt32 | None = None
-    interval: Duration | None = None
-    base_ejection_time: Duration | None = None
+    interval: Timeout | None = None
+    base_ejection_time: Timeout | None = None
     max_ejection_percent: Int32 | None = None
     min_health_percent: Int32 | None = None
 

@@ -1,11 +1,11 @@
 """PeerAuthentication, AuthorizationPolicy, RequestAuthentication (security.istio.io)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
 from localmesh.manifests.istio.common import LabelSelector, PolicyTargetReference
-from localmesh.manifests.record import Duration, Record, Resource, UInt32
+from localmesh.manifests.record import Record, Resource, Timeout, UInt32
 
 MutualTLSMode = Literal["UNSET", "DISABLE", "PERMISSIVE", "STRICT"]
 Action = Literal["ALLOW", "DENY", "AUDIT", "CUSTOM"]
@@ -31,7 +31,7 @@ class PeerAuthenticationSpec(Record):
 class PeerAuthentication(Resource):
     """A PeerAuthentication document."""
 
-    spec: PeerAuthenticationSpec
+    spec: PeerAuthenticationSpec = field(default_factory=PeerAuthenticationSpec)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +111,12 @@ class ExtensionProviderRef(Record):
 class AuthorizationPolicySpec(Record):
     """An absent action is ALLOW; ALLOW without rules denies all."""
 
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("selector", "target_refs"),
+        ("selector", "target_ref"),
+        ("target_ref", "target_refs"),
+    )
+
     selector: LabelSelector | None = None
     target_ref: PolicyTargetReference | None = None
     target_refs: tuple[PolicyTargetReference, ...] = ()
@@ -123,7 +129,7 @@ class AuthorizationPolicySpec(Record):
 class AuthorizationPolicy(Resource):
     """An AuthorizationPolicy document. The annotation `istio.io/dry-run` makes it a shadow policy."""
 
-    spec: AuthorizationPolicySpec
+    spec: AuthorizationPolicySpec = field(default_factory=AuthorizationPolicySpec)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +152,8 @@ class ClaimToHeader(Record):
 class JWTRule(Record):
     """Tokens of one issuer. At most one of `jwks` and `jwks_uri`."""
 
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (("jwks", "jwks_uri"),)
+
     issuer: str | None = None
     audiences: tuple[str, ...] = ()
     jwks_uri: str | None = None
@@ -156,13 +164,19 @@ class JWTRule(Record):
     from_cookies: tuple[str, ...] = ()
     forward_original_token: bool = False
     output_claim_to_headers: tuple[ClaimToHeader, ...] = ()
-    timeout: Duration | None = None
+    timeout: Timeout | None = None
     space_delimited_claims: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestAuthenticationSpec(Record):
     """Which tokens are verified. A request without a token passes; one with a bad token is refused."""
+
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("selector", "target_refs"),
+        ("selector", "target_ref"),
+        ("target_ref", "target_refs"),
+    )
 
     selector: LabelSelector | None = None
     target_ref: PolicyTargetReference | None = None
@@ -174,4 +188,4 @@ class RequestAuthenticationSpec(Record):
 class RequestAuthentication(Resource):
     """A RequestAuthentication document."""
 
-    spec: RequestAuthenticationSpec
+    spec: RequestAuthenticationSpec = field(default_factory=RequestAuthenticationSpec)

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from localmesh.manifests.istio.common import LabelSelector, PolicyTargetReference
-from localmesh.manifests.record import Duration, Record, Resource, empty_map
+from localmesh.manifests.record import Interval, Record, Resource, empty_map
 
 WorkloadMode = Literal["CLIENT_AND_SERVER", "CLIENT", "SERVER"]
 IstioMetric = Literal[
@@ -71,6 +71,8 @@ class FormatterTag(Record):
 class CustomTag(Record):
     """At most one of the four."""
 
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (("literal", "environment", "header", "formatter"),)
+
     literal: LiteralTag | None = None
     environment: EnvironmentTag | None = None
     header: HeaderTag | None = None
@@ -94,6 +96,8 @@ class Tracing(Record):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricSelector(Record):
     """Which metric. At most one of `metric` and `custom_metric`."""
+
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (("metric", "custom_metric"),)
 
     metric: IstioMetric | None = None
     custom_metric: str | None = None
@@ -123,7 +127,7 @@ class Metrics(Record):
 
     providers: tuple[ProviderRef, ...] = ()
     overrides: tuple[MetricsOverrides, ...] = ()
-    reporting_interval: Duration | None = None
+    reporting_interval: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +150,12 @@ class AccessLogging(Record):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TelemetrySpec(Record):
     """What is observed, and how."""
+
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("selector", "target_refs"),
+        ("selector", "target_ref"),
+        ("target_ref", "target_refs"),
+    )
 
     selector: LabelSelector | None = None
     target_ref: PolicyTargetReference | None = None

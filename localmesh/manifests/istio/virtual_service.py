@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from localmesh.manifests.istio.common import Destination, Percent, StringMatch
-from localmesh.manifests.record import Duration, Int32, Record, Resource, UInt32, empty_map
+from localmesh.manifests.record import Int32, Interval, Record, Resource, Timeout, UInt32, empty_map
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,8 @@ class HTTPRouteDestination(Record):
 class HTTPRedirect(Record):
     """Answer with a redirect. At most one of `port` and `derive_port`."""
 
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (("port", "derive_port"),)
+
     uri: str | None = None
     authority: str | None = None
     port: UInt32 | None = None
@@ -69,6 +71,8 @@ class HTTPRedirect(Record):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HTTPBody(Record):
     """A fixed body: text, or bytes written in base64."""
+
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (("string", "bytes_"),)
 
     string: str | None = None
     bytes_: bytes | None = None
@@ -112,26 +116,30 @@ class HTTPRetry(Record):
     """When and how often a failed request is tried again; `retry_on` is a comma-separated list."""
 
     attempts: Int32 | None = None
-    per_try_timeout: Duration | None = None
+    per_try_timeout: Timeout | None = None
     retry_on: str | None = None
     retry_remote_localities: bool | None = None
     retry_ignore_previous_hosts: bool | None = None
-    backoff: Duration | None = None
+    backoff: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delay(Record):
     """Hold requests back. `percent` is the older spelling of `percentage`."""
 
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (("fixed_delay", "exponential_delay"),)
+
     percent: Int32 | None = None
-    fixed_delay: Duration | None = None
-    exponential_delay: Duration | None = None
+    fixed_delay: Timeout | None = None
+    exponential_delay: Timeout | None = None
     percentage: Percent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abort(Record):
     """Fail requests. Exactly one of the three statuses."""
+
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (("http_status", "grpc_status", "http2_error"),)
 
     http_status: Int32 | None = None
     grpc_status: str | None = None
@@ -164,7 +172,7 @@ class CorsPolicy(Record):
     allow_methods: tuple[str, ...] = ()
     allow_headers: tuple[str, ...] = ()
     expose_headers: tuple[str, ...] = ()
-    max_age: Duration | None = None
+    max_age: Timeout | None = None
     allow_credentials: bool | None = None
     unmatched_preflights: Literal["UNSPECIFIED", "FORWARD", "IGNORE"] | None = None
 
@@ -180,7 +188,7 @@ class HTTPRoute(Record):
     direct_response: HTTPDirectResponse | None = None
     delegate: Delegate | None = None
     rewrite: HTTPRewrite | None = None
-    timeout: Duration | None = None
+    timeout: Timeout | None = None
     retries: HTTPRetry | None = None
     fault: HTTPFaultInjection | None = None
     mirror: Destination | None = None

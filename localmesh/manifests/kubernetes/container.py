@@ -38,6 +38,8 @@ class ResourceFieldSelector(Record):
 class EnvVarSource(Record):
     """Where a variable's value comes from: exactly one."""
 
+    EXACTLY_ONE: ClassVar[tuple[str, ...]] = ("secret_key_ref", "config_map_key_ref", "field_ref", "resource_field_ref")
+
     secret_key_ref: KeySelector | None = None
     config_map_key_ref: KeySelector | None = None
     field_ref: FieldSelector | None = None
@@ -47,6 +49,8 @@ class EnvVarSource(Record):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvVar(Record):
     """A variable: a literal (which may hold `$(OTHER)`), or a reference."""
+
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (("value", "value_from"),)
 
     name: str
     value: str | None = None
@@ -64,6 +68,8 @@ class ObjectRef(Record):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvFromSource(Record):
     """All keys of a Secret or ConfigMap as variables."""
+
+    EXACTLY_ONE: ClassVar[tuple[str, ...]] = ("secret_ref", "config_map_ref")
 
     prefix: str | None = None
     secret_ref: ObjectRef | None = None
@@ -127,6 +133,8 @@ class GRPCAction(Record):
 class Probe(Record):
     """Exactly one of the four ways to ask; times in seconds, with Kubernetes' defaults when absent."""
 
+    EXACTLY_ONE: ClassVar[tuple[str, ...]] = ("grpc", "http_get", "tcp_socket", "exec")
+
     grpc: GRPCAction | None = None
     http_get: HTTPGetAction | None = None
     tcp_socket: TCPSocketAction | None = None
@@ -149,6 +157,8 @@ class SleepAction(Record):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LifecycleHandler(Record):
     """What is done at start or before the end."""
+
+    EXACTLY_ONE: ClassVar[tuple[str, ...]] = ("exec", "http_get", "tcp_socket", "sleep")
 
     exec: ExecAction | None = None
     http_get: HTTPGetAction | None = None

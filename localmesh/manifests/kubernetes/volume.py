@@ -93,6 +93,10 @@ class ServiceAccountToken(Record):
 class Projection(Record):
     """One source of a projected volume: exactly one of them."""
 
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("secret", "config_map", "downward_api", "service_account_token"),
+    )
+
     NO_LOCAL_MEANING: ClassVar[frozenset[str]] = frozenset({"clusterTrustBundle", "podCertificate"})
 
     secret: ProjectedObject | None = None
@@ -121,7 +125,9 @@ class HostPath(Record):
 class Volume(Record):
     """core/v1 Volume: exactly one source. Sources of clouds and drivers run in the cluster only."""
 
-    NO_LOCAL_MEANING: ClassVar[frozenset[str]] = frozenset({"csi", "ephemeral", "image", "nfs", "iscsi", "fc", "rbd"})
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("config_map", "secret", "empty_dir", "persistent_volume_claim", "projected", "downward_api", "host_path"),
+    )
 
     name: str
     config_map: ConfigMapVolume | None = None
