@@ -1,13 +1,20 @@
 """One mesh for all tests of this folder, and what a test needs to speak to it."""
 
 import json
+import uuid
 from collections.abc import AsyncIterator, Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
 
+if TYPE_CHECKING:
+    from protos.chat.v1.chat_pb2_grpc import ChatServiceAsyncStub
+    from protos.user.v1.user_pb2_grpc import UserServiceAsyncStub
+from protos.chat.v1.chat_pb2_grpc import ChatServiceStub
+from protos.user.v1.user_pb2 import CreateUserRequest
+from protos.user.v1.user_pb2_grpc import UserServiceStub
 from tests.mesh.backend import Mesh
 from tests.mesh.local import LocalMesh
 
@@ -68,11 +75,36 @@ class Lab:
     async def ask(self, asked: dict[str, Any], *, headers: dict[str, str] | None = None) -> dict[str, Any]:
         """Ask caller itself."""
         metadata = [("authorization", f"Bearer {self.token}"), *(headers or {}).items()]
-        reply = await self.channel.unary_unary("/lab.Echo/Read")(
-            json.dumps(asked).encode(), metadata=metadata, timeout=30
-        )
+        echo = self.channel.unary_unary("/lab.Echo/Read", request_serializer=bytes, response_deserializer=bytes)
+        reply = await echo(json.dumps(asked).encode(), metadata=metadata, timeout=30)
         answer: dict[str, Any] = json.loads(reply)
         return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Somebody:
+    """A user of the chat and what she calls with."""
+
+    id: str
+    name: str
+    users: "UserServiceAsyncStub"
+    chat: "ChatServiceAsyncStub"
+    metadata: tuple[tuple[str, str], ...]
+
+
+@pytest.fixture
+async def somebody(mesh: Mesh, channel: grpc.aio.Channel) -> Somebody:
+    """A new user."""
+    users, chat = UserServiceStub(channel), ChatServiceStub(channel)
+    name = f"user-{uuid.uuid4().hex[:12]}"
+    request = CreateUserRequest(name=name, email=f"{name}@example.com", request_id=str(uuid.uuid4()))
+    user = await users.CreateUser(request, metadata=bearer(mesh.token("operator")), timeout=10)
+    return Somebody(user.id, name, users, chat, bearer(mesh.token(user.id)))
+
+
+def bearer(token: str) -> tuple[tuple[str, str], ...]:
+    """Metadata that carries a token."""
+    return (("authorization", f"Bearer {token}"),)
 
 
 @pytest.fixture
