@@ -1,7 +1,7 @@
 """JSON lines on stdout, one object a line, made and written by a thread of its own: the event loop only queues.
 
-Keys: time, level, event; for calls method, code, latency_ms, peer, user, request_bytes; trace_id and span_id of the call
-it was written in; pod and version always; error with a traceback where an exception was logged.
+Keys: time, level, event; for calls method, code, latency_ms, peer, user, request_bytes; trace_id and span_id of the
+call it was written in; pod and version always; error with a traceback where an exception was logged.
 """
 
 import json

@@ -1,90 +1,180 @@
-"""PostgreSQL as every service uses it: a pool, migrations, and what its absence means."""
+"""A pool of PostgreSQL connections that waits for its database, migrates it, and says Unavailable when it is away.
 
-import hashlib
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from importlib.resources.abc import Traversable
+    async with open_database(settings.database, migrations=HERE / "migrations") as database:
+        async with database.connection() as connection:
+            row = await connection.fetchrow("select …", id)
+
+`open_database` returns at once: the pool is made in the background, again and again until the database answers, and
+until then every `connection()` raises Unavailable. So a server starts, answers probes, and becomes ready later.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 import asyncpg
 
-from services.common.errors import stores_away
+from services.common import deadline
+from services.common.errors import DeadlineExceeded, Unavailable, stores_away
+from services.common.migrations import migrate
 from services.common.settings import DatabaseSettings
 
-# Longer than any statement of ours takes: a server that does not answer for so long is away.
-STATEMENT_SECONDS = 10.0
-CONNECT_SECONDS = 5.0
+log = logging.getLogger(__name__)
 
-# What PostgreSQL's absence looks like: no connection, none to be had, or one that broke.
+_CONNECT_SECONDS = 5.0
+_ACQUIRE_SECONDS = 5.0
+_STATEMENT_SECONDS = 10.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 2.0
+
+# Given at connection start, so that they are the session's defaults.
+_SESSION = {
+    "application_name": "services",
+    "statement_timeout": str(round(_STATEMENT_SECONDS * 1000)),
+    "lock_timeout": "5000",
+    "idle_in_transaction_session_timeout": "15000",
+}
+
+# What a connection raises when its database goes, restarts, is full or refuses us; not what a wrong statement raises.
 _AWAY = (
     OSError,  # TimeoutError is one
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
-    asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
     asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
 )
 
-# Any number will do that is the same for all replicas; replicas of one service share a database.
-_MIGRATION_LOCK = 0x6D696772
+
+class Database:
+    """The pool, once there is one. `open_database` makes it."""
+
+    def __init__(self, settings: DatabaseSettings, migrations: Path, size: int) -> None:
+        self._settings = settings
+        self._migrations = migrations
+        self._size = size
+        self._pool: Any = None
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        """A connection for a few statements. Raises Unavailable if the database is away or none gets free in time."""
+        if self._pool is None:
+            raise stores_away("database")
+        try:
+            async with self._pool.acquire(timeout=_patience()) as connection:
+                yield connection
+        except asyncpg.QueryCanceledError:  # an OperatorInterventionError, but the database is there
+            raise DeadlineExceeded("STATEMENT_TIMEOUT", "the database took too long") from None
+        except _AWAY as error:
+            raise _unavailable(error) from None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        """A connection within a transaction: committed at the end, rolled back on an error."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    @property
+    def connected(self) -> bool:
+        """Whether the database has answered once and is migrated; it may have gone away since."""
+        return self._pool is not None
+
+    async def check(self) -> None:
+        """Returns if the database answers and is migrated, raises Unavailable if not."""
+        async with self.connection() as connection:
+            await connection.execute("select 1")
+
+    async def connect(self) -> None:
+        """Migrates, and fills the pool; tries until it succeeds, with growing pauses."""
+        pause = _FIRST_PAUSE_SECONDS
+        said = ""
+        while True:
+            try:
+                await self._migrate()
+                self._pool = await self._open_pool()
+            except Exception as error:
+                # Also what retrying will not mend (a wrong password, a broken migration): a person may mend it while
+                # we wait, and "NOT_SERVING" with this line is a better place to wait than a crash loop.
+                if str(error) != said:
+                    said = str(error)
+                    log.warning("the database is not usable yet: %s: %s", type(error).__name__, error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
+            else:
+                log.info("the database is there")
+                return
+
+    async def close(self) -> None:
+        """Ends all connections, by force those that are still used after a second."""
+        if self._pool is not None:
+            try:
+                async with asyncio.timeout(1):
+                    await self._pool.close()
+            except TimeoutError:
+                self._pool.terminate()
+
+    async def _migrate(self) -> None:
+        connection = await asyncpg.connect(**self._arguments())
+        try:
+            await migrate(connection, self._migrations)
+        finally:
+            await connection.close(timeout=1)
+
+    async def _open_pool(self) -> Any:
+        return await asyncpg.create_pool(
+            min_size=1,
+            max_size=self._size,
+            reset=_keep_session,
+            command_timeout=_STATEMENT_SECONDS + 1,  # for a database that does not even answer the timeout
+            server_settings=_SESSION,
+            **self._arguments(),
+        )
+
+    def _arguments(self) -> dict[str, Any]:
+        arguments: dict[str, Any] = {
+            "dsn": self._settings.url,
+            "password": self._settings.password,
+            "timeout": _CONNECT_SECONDS,
+        }
+        if "sslmode=" not in self._settings.url:
+            arguments["ssl"] = False  # the sidecar encrypts; asking costs a round trip
+        return arguments
 
 
 @asynccontextmanager
-async def database(settings: DatabaseSettings, *, name: str, size: int = 8) -> AsyncIterator[asyncpg.Pool]:
-    """A pool of up to `size` connections that show as `name` in pg_stat_activity. It connects at the first use, so
-    a server that is away is an error of the calls that need it, not of the start."""
-    pool = await asyncpg.create_pool(
-        settings.url,
-        password=settings.password,
-        min_size=0,
-        max_size=size,
-        timeout=CONNECT_SECONDS,
-        command_timeout=STATEMENT_SECONDS,
-        reset=_as_it_is,
-        # Acknowledged means committed, whatever the role's default says.
-        server_settings={"application_name": name, "synchronous_commit": "on"},
-    )
+async def open_database(settings: DatabaseSettings, *, migrations: Path, size: int = 8) -> AsyncIterator[Database]:
+    """The database while the context lasts; `migrations` is a folder of `0001_what.sql`, `size` bounds the pool."""
+    database = Database(settings, migrations, size)
+    connecting = asyncio.create_task(database.connect())
     try:
-        yield pool
+        yield database
     finally:
-        pool.terminate()
+        connecting.cancel()
+        with suppress(asyncio.CancelledError):
+            await connecting
+        await database.close()
 
 
-async def _as_it_is(_connection: object) -> None:
-    """Instead of asyncpg's RESET ALL, a round trip on each release: no statement of ours leaves state in a session."""
+async def _keep_session(_: Any) -> None:
+    """Instead of RESET ALL, a round trip on every release (half of a small query's cost).
 
-
-@contextmanager
-def reached() -> Iterator[None]:
-    """Raises Unavailable (STORE_UNAVAILABLE) where the statements inside find PostgreSQL away."""
-    try:
-        yield
-    except _AWAY as error:
-        raise stores_away("database") from error
-
-
-async def migrate(pool: asyncpg.Pool, folder: Traversable) -> list[str]:
-    """Runs the scripts `NNNN_name.sql` of `folder` that have not run yet, in order, all or none; returns their names.
-
-    Replicas may start together: an advisory lock lets one of them migrate while the others wait. Raises RuntimeError
-    if a script has been changed after it ran; Unavailable if PostgreSQL is away.
+    Safe because nothing here changes a session: no SET but SET LOCAL, no LISTEN, no session-level advisory locks, no
+    temporary tables. An open transaction is rolled back by the pool itself before this is called.
     """
-    scripts = sorted((one.name, one.read_text()) for one in folder.iterdir() if one.name.endswith(".sql"))
-    ran: list[str] = []
-    with reached():
-        async with pool.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
-            await connection.execute(
-                "CREATE TABLE IF NOT EXISTS migrations"
-                " (name text PRIMARY KEY, sha256 text NOT NULL, run_time timestamptz NOT NULL DEFAULT now())"
-            )
-            known = dict(await connection.fetch("SELECT name, sha256 FROM migrations"))
-            for name, script in scripts:
-                digest = hashlib.sha256(script.encode()).hexdigest()
-                if name not in known:
-                    await connection.execute(script, timeout=None)
-                    await connection.execute("INSERT INTO migrations (name, sha256) VALUES ($1, $2)", name, digest)
-                    ran.append(name)
-                elif known[name] != digest:
-                    raise RuntimeError(f"migration {name} has changed since it ran: add a new one instead")
-    return ran
+
+
+def _patience() -> float:
+    """How long to wait for a free connection: never longer than the caller does."""
+    remaining = deadline.remaining_seconds()
+    return _ACQUIRE_SECONDS if remaining is None else min(_ACQUIRE_SECONDS, remaining)
+
+
+def _unavailable(error: BaseException) -> Unavailable:
+    log.warning("the database is away: %s: %s", type(error).__name__, error)
+    return stores_away("database")

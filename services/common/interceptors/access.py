@@ -71,7 +71,10 @@ def write(
     user: str = "",
     size: int | None = None,
 ) -> None:
-    """One line; `begun` is on time.perf_counter(), `span` the current one if not given. INFO, or WARNING where a person should look."""
+    """One line; INFO, or WARNING where a person should look.
+
+    `begun` is on time.perf_counter(); `span` is the current one if not given.
+    """
     level = logging.WARNING if code in _WARNINGS else logging.INFO
     if not _log.isEnabledFor(level):
         return
