@@ -3,7 +3,7 @@
 import grpc
 import grpc.aio
 
-from services.common.interceptors import client_interceptors
+from services.common.interceptors.order import client_interceptors
 from services.common.telemetry import Telemetry
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024

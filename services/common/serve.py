@@ -28,7 +28,7 @@ from grpc_health.v1 import health_pb2_grpc
 from services.common.channels import MAX_MESSAGE_BYTES
 from services.common.drain import Drain
 from services.common.health import Check, Health, follow_stores
-from services.common.interceptors import server_interceptors
+from services.common.interceptors.order import server_interceptors
 from services.common.reflection import add_reflection
 from services.common.settings import ServerSettings
 from services.common.telemetry import Telemetry, metrics_served
