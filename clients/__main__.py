@@ -1,0 +1,5 @@
+"""`python -m clients`."""
+
+from clients.cli import main
+
+main(prog_name="python -m clients")

@@ -1,0 +1,82 @@
+"""What the verbs share: who calls, how a coroutine becomes a command, and what a person sees when it fails."""
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec
+
+import click
+import grpc
+
+from clients import channel, failure, keys, tokens, users
+from clients.channel import Gateway
+from protos.user.v1.user_pb2 import User
+
+P = ParamSpec("P")
+
+INTERRUPTED = 130  # what a shell calls a command that SIGINT ended
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What every verb is told. `token` is empty where one is to be minted."""
+
+    target: str
+    token: str = field(repr=False)
+
+    @asynccontextmanager
+    async def gateway(self, user: str = "") -> AsyncIterator[Gateway]:
+        """The gateway for the given token, else for the user of this name (made if missing), else for the operator."""
+        if self.token:
+            async with channel.connect(self.target, lambda: self.token) as gateway:
+                yield gateway
+            return
+        key = keys.signing_key(keys.Places(keys.repository()))
+        subject = (await self.ensured_user(user)).id if user else tokens.OPERATOR
+        async with channel.connect(self.target, tokens.renewed(key, subject)) as gateway:
+            yield gateway
+
+    async def ensured_user(self, name: str) -> User:
+        """The user of this name, made by the operator if there is none."""
+        key = keys.signing_key(keys.Places(keys.repository()))
+        async with channel.connect(self.target, tokens.renewed(key, tokens.OPERATOR)) as gateway:
+            return await users.ensured(gateway, name)
+
+
+class Commands(click.Group):
+    """A group whose commands may fail by a call or a Failure: a person gets one or two lines and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; a bug of ours keeps its traceback."""
+        try:
+            return super().invoke(ctx)
+        except grpc.aio.AioRpcError as error:
+            raise _Shown(failure.of_call(error, ctx.find_root().obj.target)) from None
+        except failure.Failure as error:
+            raise _Shown(error) from None
+        except KeyboardInterrupt:
+            raise SystemExit(INTERRUPTED) from None
+
+
+def asynchronous(command: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """A coroutine function as a command."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        asyncio.run(command(*args, **kwargs))
+
+    return run
+
+
+def examples(*lines: str) -> str:
+    """The end of a verb's help."""
+    shown = "\n".join(f"  python -m clients {line}" for line in lines)
+    return f"\b\nExample:\n{shown}"
+
+
+class _Shown(click.ClickException):
+    def __init__(self, error: failure.Failure) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code  # type: ignore[misc]  # click's own way
