@@ -60,18 +60,19 @@ class Event:
         return cls(from_proto(messages[0])) if len(messages) == 1 else None
 
 
-def joined(events: Iterable[Event]) -> Iterator[bytes]:
-    """The events as WatchRoomResponses, each of at most RESPONSE_BYTES where it can be."""
+def joined(events: Iterable[Event]) -> Iterator[tuple[bytes, int]]:
+    """The events as WatchRoomResponses, each of at most RESPONSE_BYTES where it can be, with its last sequence."""
     parts: list[bytes] = []
-    size = 0
+    size = last = 0
     for event in events:
         if parts and size + len(event.element) > RESPONSE_BYTES:
-            yield b"".join(parts)
+            yield b"".join(parts), last
             parts, size = [], 0
         parts.append(event.element)
         size += len(event.element)
+        last = event.sequence
     if parts:
-        yield b"".join(parts)
+        yield b"".join(parts), last
 
 
 def to_proto(message: Message) -> chat_pb2.Message:

@@ -62,11 +62,10 @@ class Files:
         """
         if self._uploads.locked():
             raise ResourceExhausted("TOO_MANY_UPLOADS", "too many uploads run at this replica", retry_after_seconds=5.0)
-        async with self._uploads:
-            async with self._database.transaction() as connection:
-                # The client's pace is not ours: `pieces` must end what is too slow.
-                await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-                return await self._store(connection, owner_id, pieces)
+        async with self._uploads, self._database.transaction() as connection:
+            # The client's pace is not ours: `pieces` must end what is too slow.
+            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            return await self._store(connection, owner_id, pieces)
 
     async def _store(self, connection: Any, owner_id: str, pieces: AsyncIterator[Piece]) -> StoredFile:
         file_id, digest, size, stored = uuid4(), hashlib.sha256(), 0, 0

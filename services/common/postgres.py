@@ -32,6 +32,7 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 2.0
 # Given at connection start, so that they are the session's defaults.
 _SESSION = {
     "application_name": "services",
+    "synchronous_commit": "on",  # acknowledged means committed, whatever the role's default says
     "statement_timeout": str(round(_STATEMENT_SECONDS * 1000)),
     "lock_timeout": "5000",
     "idle_in_transaction_session_timeout": "15000",

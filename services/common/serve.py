@@ -57,11 +57,15 @@ _CLOSING_SHARE = 0.1
 
 @dataclass(frozen=True)
 class Service:
-    """What is served: full names for health and reflection, the registration, and a check for each store."""
+    """What is served: full names for health and reflection, the registration, and a check for each store.
+
+    `described` are services of others that reflection describes too: for a gateway that asks only here.
+    """
 
     names: Sequence[str]
     register: Callable[[grpc.aio.Server], None]
     stores: Mapping[str, Check] = field(default_factory=dict)
+    described: Sequence[str] = ()
 
 
 async def serve(settings: ServerSettings, service: Service, drain: Drain, telemetry: Telemetry) -> None:
@@ -88,7 +92,7 @@ async def running(
     server = grpc.aio.server(interceptors=server_interceptors(settings, telemetry), options=OPTIONS)
     service.register(server)
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    add_reflection(server, (*service.names, "grpc.health.v1.Health"), drain)
+    add_reflection(server, (*service.names, *service.described, "grpc.health.v1.Health"), drain)
     try:
         server.add_insecure_port(settings.grpc_listen)
     except RuntimeError:

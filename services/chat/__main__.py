@@ -1,0 +1,21 @@
+"""`python -m services.chat` runs the chat service: settings -> wiring -> serve."""
+
+import asyncio
+import os
+
+from services.chat.server import run
+from services.chat.settings import load
+from services.common import logs
+from services.common.settings import or_exit
+
+
+def main() -> None:
+    """Until SIGTERM; exits with 2 if the environment is not usable."""
+    settings = or_exit(lambda: load(os.environ))
+    server = settings.server
+    with logs.to_stdout(level=server.log_level, pod=server.pod_name, version=server.pod_version):
+        asyncio.run(run(settings))
+
+
+if __name__ == "__main__":
+    main()
