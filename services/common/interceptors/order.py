@@ -1,0 +1,54 @@
+"""What surrounds each call, on both sides, and in which order.
+
+Server, outermost first; each line says why it stands where it does:
+
+    tracing          first: every log line of the call has its span, that of an unexpected exception too
+    mapped errors    whatever leaves any of those below becomes a status with details
+    metrics          counts every call, also those that auth or validation refuse
+    access log       sees the refused calls too, and who was let in
+    replica headers  with the first response; a refused call has sent nothing yet
+    deadlines        the time for a call includes the checks
+    auth             before validation: a stranger learns nothing about the contract's bounds
+    validation       last: the handler sees only what the contract allows
+
+Client, outermost first: tracing (so that the others run inside the span), then token, deadline, metrics and log line.
+"""
+
+from collections.abc import Sequence
+
+import grpc.aio
+
+from services.common.interceptors import access, auth, deadlines, outcome, outgoing, tracing, validation
+from services.common.interceptors.chain import ServerChain
+from services.common.settings import ServerSettings
+from services.common.telemetry import Telemetry
+
+
+def server_interceptors(settings: ServerSettings, telemetry: Telemetry) -> Sequence[grpc.aio.ServerInterceptor]:
+    """The server side. Reads the JWKS file: raises OSError or ValueError if it holds no key."""
+    replica = (("x-pod", settings.pod_name), ("x-version", settings.pod_version))
+    verifier = auth.TokenVerifier(settings.jwt_jwks_file, settings.jwt_issuer, settings.jwt_audience)
+    return [
+        ServerChain(
+            [
+                tracing.traced(telemetry.tracer_provider),
+                outcome.mapped_errors(replica),
+                telemetry.server_calls.counted,
+                access.logged,
+                outcome.replica_headers(replica),
+                deadlines.limited(settings.default_deadline_seconds, settings.max_deadline_seconds),
+                auth.authenticated(verifier),
+                validation.validated,
+            ]
+        )
+    ]
+
+
+def client_interceptors(
+    telemetry: Telemetry, *, default_deadline_seconds: float
+) -> Sequence[grpc.aio.ClientInterceptor]:
+    """The client side, for one channel."""
+    return [
+        *tracing.client_interceptors(telemetry.tracer_provider),
+        *outgoing.client_interceptors(telemetry.client_calls, default_seconds=default_deadline_seconds),
+    ]
