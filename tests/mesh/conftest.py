@@ -107,6 +107,11 @@ def bearer(token: str) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {token}"),)
 
 
+def header(metadata: grpc.aio.Metadata, name: str) -> str:
+    """The value of a header of an answer."""
+    return next(str(value) for key, value in metadata if key == name)
+
+
 @pytest.fixture
 def lab(mesh: Mesh, channel: grpc.aio.Channel) -> Lab:
     """The lab, with a token of nobody in particular."""

@@ -16,7 +16,7 @@ from protos.chat.v1.chat_pb2 import ListMessagesRequest, SendMessageRequest
 from protos.user.v1.user_pb2 import CreateUserRequest, GetUserRequest, ListUsersRequest
 from protos.user.v1.user_pb2_grpc import UserServiceStub
 from tests.mesh.backend import Mesh
-from tests.mesh.conftest import Somebody, bearer
+from tests.mesh.conftest import Somebody, bearer, header
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
 
@@ -138,6 +138,6 @@ async def test_who_is_no_user_cannot_post(mesh: Mesh, somebody: Somebody) -> Non
 async def test_the_peer_that_user_sees_is_the_gateway_by_its_certificate(mesh: Mesh, somebody: Somebody) -> None:
     """The access of the call stands in the log of the replica that answered, with the SPIFFE id of its client."""
     call = somebody.users.GetUser(GetUserRequest(id=somebody.id), metadata=somebody.metadata, timeout=10)
-    pod = dict(await call.initial_metadata())["x-pod"]
+    pod = header(await call.initial_metadata(), "x-pod")
     await call
     assert "spiffe://cluster.local/ns/mesh/sa/gateway" in mesh.logs(f"mesh/{pod}")

@@ -28,7 +28,7 @@ class Original:
         self.pool.Add(files.file[0])
         self.channel = channel
 
-    def message(self, name: str, **fields: Any) -> Any:
+    def message(self, name: str, /, **fields: Any) -> Any:
         """A message of the original file."""
         return self.kind(name)(**fields)
 

@@ -1,0 +1,112 @@
+"""Kill -9 of every kind of pod in turn: what callers see meanwhile, and that all is well again after."""
+
+import asyncio
+import uuid
+
+import grpc
+import pytest
+
+from protos.chat.v1.chat_pb2 import ListMessagesRequest, SendMessageRequest
+from protos.user.v1.user_pb2 import GetUserRequest
+from tests.kit import Limit, eventually
+from tests.mesh.backend import Mesh
+from tests.mesh.conftest import Somebody
+
+
+def ready(mesh: Mesh, pod: str, restarts: int) -> bool:
+    """Whether a pod is back after so many restarts."""
+    info = next(info for info in mesh.pods() if info.name == pod)
+    return info.ready and info.restarts > restarts
+
+
+async def works(who: Somebody) -> bool:
+    """A message is posted: gateway, chat, user, PostgreSQL."""
+    request = SendMessageRequest(room="after", text="well?", message_id=uuid.uuid4().hex)
+    sent = await who.chat.SendMessage(request, metadata=who.metadata, timeout=5)
+    return sent.sequence > 0
+
+
+@pytest.mark.parametrize("pod", ["mesh/user-v1-0", "mesh/user-v2-0"])
+async def test_no_read_fails_when_a_user_replica_is_killed(mesh: Mesh, somebody: Somebody, pod: str) -> None:
+    """A steady load of reads across the kill; the mesh retries on another replica."""
+    before = next(info.restarts for info in mesh.pods() if info.name == pod)
+    over = asyncio.Event()
+
+    async def load() -> int:
+        calls = 0
+        while not over.is_set() and calls < 5000:
+            await somebody.users.GetUser(GetUserRequest(id=somebody.id), metadata=somebody.metadata, timeout=10)
+            calls += 1
+        return calls
+
+    callers = [asyncio.create_task(load()) for _ in range(4)]
+    await asyncio.to_thread(mesh.kill, pod)
+    try:
+        await eventually(
+            lambda: asyncio.to_thread(ready, mesh, pod, before), within=Limit.RECOVERED, what=f"{pod} is back"
+        )
+    finally:
+        over.set()
+    assert sum(await asyncio.gather(*callers)) > 0
+
+
+@pytest.mark.parametrize("pod", ["mesh/chat-0", "mesh/postgres-0", "mesh/nats-0"])
+async def test_after_the_kill_of_any_other_app_all_works_again(mesh: Mesh, somebody: Somebody, pod: str) -> None:
+    before = next(info.restarts for info in mesh.pods() if info.name == pod)
+    await asyncio.to_thread(mesh.kill, pod)
+    await eventually(lambda: asyncio.to_thread(ready, mesh, pod, before), within=Limit.RECOVERED, what=f"{pod} is back")
+    await eventually(lambda: works(somebody), within=Limit.RECOVERED, what="a message is posted again")
+
+
+@pytest.mark.parametrize("pod", ["mesh/gateway-0", "mesh/user-v1-1", "mesh/chat-1", "mesh/postgres-0", "mesh/nats-0"])
+async def test_after_the_kill_of_any_proxy_all_works_again(mesh: Mesh, somebody: Somebody, pod: str) -> None:
+    before = next(info.restarts for info in mesh.pods() if info.name == pod)
+    await asyncio.to_thread(mesh.kill_proxy, pod)
+    await eventually(lambda: asyncio.to_thread(ready, mesh, pod, before), within=Limit.RECOVERED, what=f"{pod} is back")
+    await eventually(lambda: works(somebody), within=Limit.RECOVERED, what="a message is posted again")
+
+
+async def test_what_was_acknowledged_survives_the_kill_of_every_store(mesh: Mesh, somebody: Somebody) -> None:
+    """Senders go on through the kill; each acknowledged message is in the record exactly once, and none twice."""
+    room, over = f"durable-{uuid.uuid4().hex[:8]}", asyncio.Event()
+
+    async def sender(name: str) -> set[str]:
+        acknowledged: set[str] = set()
+        for number in range(3000):
+            if over.is_set():
+                break
+            text = f"{name}-{number}"
+            request = SendMessageRequest(room=room, text=text, message_id=text)
+            try:
+                await somebody.chat.SendMessage(request, metadata=(*somebody.metadata, ("x-room", name)), timeout=5)
+                acknowledged.add(text)
+            except grpc.aio.AioRpcError:
+                await asyncio.sleep(0.05)
+        return acknowledged
+
+    senders = [asyncio.create_task(sender(name)) for name in ("a", "b", "c")]
+    for pod in ("mesh/nats-0", "mesh/postgres-0"):
+        before = next(info.restarts for info in await asyncio.to_thread(mesh.pods) if info.name == pod)
+        await asyncio.to_thread(mesh.kill, pod)
+        await eventually(
+            lambda pod=pod, before=before: asyncio.to_thread(ready, mesh, pod, before),  # type: ignore[misc]
+            within=Limit.RECOVERED,
+            what=f"{pod} is back",
+        )
+    await eventually(lambda: works(somebody), within=Limit.RECOVERED, what="a message is posted again")
+    over.set()
+    acknowledged = set.union(*await asyncio.gather(*senders))
+    texts: list[str] = []
+    sequences: list[int] = []
+    request = ListMessagesRequest(room=room, page_size=1000)
+    while True:
+        page = await somebody.chat.ListMessages(request, metadata=somebody.metadata, timeout=10)
+        texts += [message.text for message in page.messages]
+        sequences += [message.sequence for message in page.messages]
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    assert acknowledged
+    assert acknowledged <= set(texts)
+    assert len(texts) == len(set(texts))
+    assert sequences == list(range(1, len(sequences) + 1))
