@@ -1,0 +1,146 @@
+"""The mesh's own certificate authority, and a certificate for each identity: short-lived, renewed in good time.
+
+Certificates carry the identity as a SPIFFE URI, as Istio's do (SPIFFE X.509-SVID). Keys live in memory only: a mesh that
+starts anew has a new authority, and all its proxies get what it issues.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from localmesh.mesh.identity import Identity
+
+_ROOT_LIFETIME = timedelta(days=365)
+# Clocks of processes on one machine agree, those of a person's tools in a container may not.
+_BACKDATED = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A root certificate and its key."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey = field(repr=False)
+
+    @property
+    def pem(self) -> bytes:
+        """The certificate in PEM."""
+        return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """An identity's certificate and key in PEM, and when it is time for the next."""
+
+    identity: Identity
+    certificate: bytes
+    private_key: bytes = field(repr=False)
+    not_before: datetime
+    not_after: datetime
+
+    @property
+    def renew_at(self) -> datetime:
+        """Half of its life has passed."""
+        return self.not_before + (self.not_after - self.not_before) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """Issues by `signing`; `trusted` is what peers accept, which is more than one root while the root is changed.
+
+    A root is changed in two steps, with time between them for every proxy to acknowledge:
+    `authority.trusting(new)`, then `.signing_with(new)`; and later `.trusting_only_its_own()`.
+    """
+
+    signing: Root
+    trusted: tuple[bytes, ...]
+
+    @property
+    def bundle(self) -> bytes:
+        """All trusted roots in PEM."""
+        return b"".join(self.trusted)
+
+    def issue(self, identity: Identity, *, lifetime: timedelta, now: datetime) -> Leaf:
+        """A new key and certificate for an identity."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        root = self.signing.certificate
+        not_before, not_after = now - _BACKDATED, now + lifetime
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([]))
+            .issuer_name(root.subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(not_before)
+            .not_valid_after(not_after)
+            # Critical, because the subject is empty: RFC 5280, section 4.2.1.6.
+            .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity.uri)]), critical=True)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_usage(digital_signature=True, key_encipherment=True), critical=True)
+            .add_extension(
+                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
+                critical=False,
+            )
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.signing.key.public_key()), critical=False
+            )
+            .sign(self.signing.key, hashes.SHA256())
+        )
+        pem = certificate.public_bytes(serialization.Encoding.PEM)
+        return Leaf(identity, pem, _private_pem(key), now, not_after)
+
+    def trusting(self, root: Root) -> "Authority":
+        """The same, and peers accept another root too."""
+        return replace(self, trusted=(*self.trusted, root.pem))
+
+    def signing_with(self, root: Root) -> "Authority":
+        """Issues by another root, which must be trusted already."""
+        if root.pem not in self.trusted:
+            raise ValueError("a root must be trusted before anything is signed by it")
+        return replace(self, signing=root)
+
+    def trusting_only_its_own(self) -> "Authority":
+        """Peers accept only what the signing root has signed."""
+        return replace(self, trusted=(self.signing.pem,))
+
+
+def new_root(trust_domain: str, *, now: datetime) -> Root:
+    """A self-signed root of its own for a trust domain."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, trust_domain)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _BACKDATED)
+        .not_valid_after(now + _ROOT_LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return Root(certificate, key)
+
+
+def new_authority(trust_domain: str, *, now: datetime) -> Authority:
+    """An authority with a new root."""
+    root = new_root(trust_domain, now=now)
+    return Authority(root, (root.pem,))
+
+
+def _usage(**used: bool) -> x509.KeyUsage:
+    names = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+             "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")  # fmt: skip
+    return x509.KeyUsage(**{name: used.get(name, False) for name in names})
+
+
+def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

@@ -1,0 +1,216 @@
+"""All pods of a mesh: runs what the plans say, and tells who is ready.
+
+A pod that is to end is first taken out of what the proxies know: `on_change` is called, which returns when all proxies
+have acknowledged, then a moment passes for calls that were already on their way, and only then is its app asked to end.
+(An app that closes its listener while proxies still pick it fails one call in ten.)
+"""
+
+import asyncio
+import logging
+import signal
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from difflib import get_close_matches
+
+from localmesh.errors import MeshError
+from localmesh.mesh import Placement
+from localmesh.runtime import process
+from localmesh.runtime.pod import Pod, PodState
+from localmesh.runtime.podplan import PodPlan
+
+log = logging.getLogger(__name__)
+
+_DRAIN = 0.25  # seconds after the proxies have acknowledged
+_PUBLISH_WITHIN = 5.0  # a proxy that does not answer must not hold a restart for ever
+_TRIM_EVERY = 10.0
+
+
+class Supervisor:
+    """Runs pods until `stop`. Its methods are called on one event loop, on the thread that ends last."""
+
+    def __init__(
+        self, *, bootstrap: Callable[[PodPlan], str], on_change: Callable[[], Awaitable[None]], drain: float = _DRAIN
+    ) -> None:
+        """`bootstrap`: the text that a pod's Envoy starts with. `on_change`: called when `placements()` has changed."""
+        self._bootstrap, self._on_change, self._drain = bootstrap, on_change, drain
+        self._pods: dict[str, Pod] = {}
+        self._one_at_a_time = asyncio.Lock()
+        self._changed = asyncio.Condition()
+        self._seen: Mapping[str, Placement] = {}
+        self._version = self._published = 0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._wake = asyncio.Event()
+
+    def states(self) -> tuple[PodState, ...]:
+        """All pods, in the order of the plans."""
+        return tuple(pod.state for pod in self._pods.values())
+
+    def placements(self) -> dict[str, Placement]:
+        """Where each pod (`namespace/name`) stands, and whether it is ready now."""
+        return {key: pod.placement for key, pod in self._pods.items()}
+
+    def plans(self) -> tuple[PodPlan, ...]:
+        """What runs."""
+        return tuple(pod.plan for pod in self._pods.values())
+
+    async def reconcile(self, plans: Iterable[PodPlan]) -> None:
+        """Run these pods and no others.
+
+        New pods start at once. Pods that are gone end together. Pods whose processes differ are replaced one after
+        the other in each workload, each when the one before is ready. Returns when that is done; new pods may not
+        be ready yet: `ready` waits for them. MeshError if a replaced pod does not become ready.
+        """
+        wanted = {plan.key: plan for plan in plans}
+        async with self._one_at_a_time:
+            self._start_watching()
+            gone = [pod for key, pod in self._pods.items() if key not in wanted]
+            changed = []
+            for key, plan in wanted.items():
+                pod = self._pods.get(key)
+                if pod is None:
+                    self._start(plan)
+                elif pod.plan.runs_as(plan):
+                    pod.plan = plan
+                else:
+                    changed.append(plan)
+            self._pods = {key: self._pods[key] for key in (*wanted, *(pod.plan.key for pod in gone))}
+            self._touched()
+            await asyncio.gather(self._end(gone), self._roll(changed))
+
+    async def restart(self, workload: str) -> None:
+        """Replace all pods of a workload (`namespace/name`), one after the other. MeshError as `reconcile`."""
+        async with self._one_at_a_time:
+            plans = [pod.plan for pod in self._pods.values() if pod.plan.workload == workload]
+            if not plans:
+                raise self._unknown("workload", workload, {pod.plan.workload for pod in self._pods.values()})
+            await self._roll(plans)
+
+    def kill(self, pod: str, number: signal.Signals = signal.SIGKILL, process: str = "") -> tuple[str, ...]:
+        """Send a signal to a process of a pod (`namespace/name`), unannounced, as a crash would come.
+
+        `process` is a container's name or `envoy`; "" means all apps, or the Envoy of a pod without apps. Returns the
+        names of those that got it. MeshError if there is no such pod, or none of them runs.
+        """
+        if pod not in self._pods:
+            raise self._unknown("pod", pod, set(self._pods))
+        sent = self._pods[pod].send(number, process)
+        if not sent:
+            raise MeshError(f"{pod}: {process or 'no process'} does not run now", "see localmesh status")
+        return sent
+
+    async def ready(self, *, within: float, pods: Iterable[str] | None = None) -> None:
+        """Wait until these pods, by default all, are ready. MeshError after `within` seconds, with what holds each up."""
+        keys = None if pods is None else set(pods)
+
+        def waiting() -> list[PodState]:
+            return [state for state in self.states() if not state.ready and (keys is None or state.key in keys)]
+
+        try:
+            async with asyncio.timeout(within), self._changed:
+                await self._changed.wait_for(lambda: not waiting())
+        except TimeoutError:
+            held_up = "\n".join(f"  {each.key}: {each.phase.value}: {each.reason}" for each in waiting())
+            raise MeshError(f"not ready after {within:g} s:\n{held_up}", "localmesh logs POD") from None
+
+    async def changes(self, after: tuple[PodState, ...]) -> tuple[PodState, ...]:
+        """Wait until the states differ from `after`, and return them."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.states() != after)
+        return self.states()
+
+    async def stop(self) -> None:
+        """End all pods: those that keep data when the others have ended. Nothing of them is left."""
+        async with self._one_at_a_time:
+            pods = list(self._pods.values())
+            for stores in (False, True):
+                await asyncio.gather(*(pod.stop() for pod in pods if pod.plan.keeps_data is stores))
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._pods, self._tasks = {}, []
+
+    def _start(self, plan: PodPlan) -> None:
+        pod = self._pods[plan.key] = Pod(plan, self._touched)
+        pod.start(self._bootstrap(plan))
+
+    async def _end(self, pods: Iterable[Pod]) -> None:
+        pods = list(pods)
+        if not pods:
+            return
+        for pod in pods:
+            pod.drain()
+        await self._everybody_knows()
+        await asyncio.sleep(self._drain)
+        await asyncio.gather(*(pod.stop() for pod in pods))
+        for pod in pods:
+            if self._pods.get(pod.plan.key) is pod:
+                del self._pods[pod.plan.key]
+        self._touched()
+
+    async def _roll(self, plans: Iterable[PodPlan]) -> None:
+        """Replace pods by these, one after the other in each workload, the workloads side by side."""
+        by_workload = defaultdict(list)
+        for plan in plans:
+            by_workload[plan.workload].append(plan)
+
+        async def roll(plans: list[PodPlan]) -> None:
+            for plan in plans:
+                order = list(self._pods)
+                await self._end([self._pods[plan.key]])
+                self._start(plan)
+                self._pods = {key: self._pods[key] for key in order if key in self._pods}
+                await self.ready(within=60.0 + plan.grace, pods=[plan.key])
+                await self._everybody_knows()
+
+        await asyncio.gather(*(roll(plans) for plans in by_workload.values()))
+
+    def _touched(self) -> None:
+        """Something about a pod has changed."""
+        placements = self.placements()
+        if placements != self._seen:
+            self._seen = placements
+            self._version += 1
+        self._wake.set()
+
+    async def _publish(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            async with self._changed:
+                self._changed.notify_all()
+            if (version := self._version) == self._published:
+                continue
+            try:
+                await self._on_change()
+            except Exception:
+                log.exception("the proxies could not be told of a change of the pods")
+            self._published = version
+            async with self._changed:
+                self._changed.notify_all()
+
+    async def _everybody_knows(self) -> None:
+        """Wait until `on_change` has returned for all that has changed until now."""
+        version = self._version
+        try:
+            async with asyncio.timeout(_PUBLISH_WITHIN), self._changed:
+                await self._changed.wait_for(lambda: self._published >= version)
+        except TimeoutError:
+            log.warning("not all proxies have acknowledged within %g s", _PUBLISH_WITHIN)
+
+    async def _trim_logs(self) -> None:
+        while True:
+            await asyncio.sleep(_TRIM_EVERY)
+            for plan in self.plans():
+                for each in (*plan.apps, *((plan.envoy,) if plan.envoy else ())):
+                    await asyncio.to_thread(process.trim, each.launch.log)
+
+    def _start_watching(self) -> None:
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._publish()), asyncio.create_task(self._trim_logs())]
+
+    @staticmethod
+    def _unknown(kind: str, name: str, known: set[str]) -> MeshError:
+        near = get_close_matches(name, known, n=1) or sorted(known)
+        return MeshError(
+            f"there is no {kind} {name}", f"did you mean {', '.join(near)}?" if near else "localmesh status"
+        )
