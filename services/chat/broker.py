@@ -74,7 +74,7 @@ class Broker:
             # Our own loop in place of the client's reconnection, which gives up for good after some errors.
             try:
                 await self._stay_connected()
-            except (NatsError, OSError) as error:
+            except Exception as error:  # whatever it is: the broker must not end the service
                 logger.warning("NATS is away: %s", type(error).__name__)
             await asyncio.sleep(random.uniform(0.5, 1.0) * _RETRY_SECONDS)  # noqa: S311  # spread, not a secret
 

@@ -139,6 +139,9 @@ class Rooms:
                 await self._complete()
             except DomainError as error:
                 logger.warning("rooms may lag: %s", error.reason)
+            except Exception:
+                # A bug of ours: rooms would lag for ever if this ended.
+                logger.exception("rooms may lag")
 
     async def _complete(self) -> None:
         await self._broker.follow(set(self._rooms))

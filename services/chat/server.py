@@ -83,14 +83,15 @@ async def wired(
             History(log=log, writer=writer, users=users),
             Transfers(files=Files(file_database), drain=drain, pace=pace or Pace()),
         )
-        # If one of these fails, the process must not live on as if it served.
-        async with asyncio.TaskGroup() as tasks:
-            working = [tasks.create_task(work) for work in (writer.run(), rooms.run())]
+        working = [asyncio.create_task(work) for work in (writer.run(), rooms.run())]
+        try:
             yield Service(
                 names=(NAME,),
                 register=lambda server: register(chat, server),
                 stores={"database": database.check, "files": file_database.check},
                 described=DESCRIBED,
             )
+        finally:
             for task in working:
                 task.cancel()
+            await asyncio.wait(working)
