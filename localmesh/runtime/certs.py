@@ -1,7 +1,7 @@
 """The mesh's own certificate authority, and a certificate for each identity: short-lived, renewed in good time.
 
-Certificates carry the identity as a SPIFFE URI, as Istio's do (SPIFFE X.509-SVID). Keys live in memory only: a mesh that
-starts anew has a new authority, and all its proxies get what it issues.
+Certificates carry the identity as a SPIFFE URI, as Istio's do (SPIFFE X.509-SVID). Keys live in memory only: a mesh
+that starts anew has a new authority, and all its proxies get what it issues.
 """
 
 from dataclasses import dataclass, field, replace
@@ -17,6 +17,7 @@ from localmesh.mesh.identity import Identity
 _ROOT_LIFETIME = timedelta(days=365)
 # Clocks of processes on one machine agree, those of a person's tools in a container may not.
 _BACKDATED = timedelta(minutes=1)
+_BOTH_SIDES = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,7 @@ class Authority:
             .add_extension(x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity.uri)]), critical=True)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(digital_signature=True, key_encipherment=True), critical=True)
-            .add_extension(
-                x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
-                critical=False,
-            )
+            .add_extension(x509.ExtendedKeyUsage(_BOTH_SIDES), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self.signing.key.public_key()), critical=False
             )

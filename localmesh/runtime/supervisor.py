@@ -9,7 +9,7 @@ import asyncio
 import logging
 import signal
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from difflib import get_close_matches
 
 from localmesh.errors import MeshError
@@ -40,6 +40,7 @@ class Supervisor:
         self._version = self._published = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
+        self._ending = False
 
     def states(self) -> tuple[PodState, ...]:
         """All pods, in the order of the plans."""
@@ -60,7 +61,9 @@ class Supervisor:
         the other in each workload, each when the one before is ready. Returns when that is done; new pods may not
         be ready yet: `ready` waits for them. MeshError if a replaced pod does not become ready.
         """
-        wanted = {plan.key: plan for plan in plans}
+        await self._undisturbed(self._reconcile({plan.key: plan for plan in plans}))
+
+    async def _reconcile(self, wanted: dict[str, PodPlan]) -> None:
         async with self._one_at_a_time:
             self._start_watching()
             gone = [pod for key, pod in self._pods.items() if key not in wanted]
@@ -79,6 +82,9 @@ class Supervisor:
 
     async def restart(self, workload: str) -> None:
         """Replace all pods of a workload (`namespace/name`), one after the other. MeshError as `reconcile`."""
+        await self._undisturbed(self._restart(workload))
+
+    async def _restart(self, workload: str) -> None:
         async with self._one_at_a_time:
             plans = [pod.plan for pod in self._pods.values() if pod.plan.workload == workload]
             if not plans:
@@ -99,7 +105,7 @@ class Supervisor:
         return sent
 
     async def ready(self, *, within: float, pods: Iterable[str] | None = None) -> None:
-        """Wait until these pods, by default all, are ready. MeshError after `within` seconds, with what holds each up."""
+        """Wait until these pods, by default all, are ready. MeshError after `within` seconds: what holds each up."""
         keys = None if pods is None else set(pods)
 
         def waiting() -> list[PodState]:
@@ -107,7 +113,9 @@ class Supervisor:
 
         try:
             async with asyncio.timeout(within), self._changed:
-                await self._changed.wait_for(lambda: not waiting())
+                await self._changed.wait_for(lambda: self._ending or not waiting())
+            if self._ending:
+                raise MeshError("the mesh is stopping")
         except TimeoutError:
             held_up = "\n".join(f"  {each.key}: {each.phase.value}: {each.reason}" for each in waiting())
             raise MeshError(f"not ready after {within:g} s:\n{held_up}", "localmesh logs POD") from None
@@ -120,6 +128,8 @@ class Supervisor:
 
     async def stop(self) -> None:
         """End all pods: those that keep data when the others have ended. Nothing of them is left."""
+        self._ending = True
+        self._wake.set()
         async with self._one_at_a_time:
             pods = list(self._pods.values())
             for stores in (False, True):
@@ -133,19 +143,20 @@ class Supervisor:
         pod = self._pods[plan.key] = Pod(plan, self._touched)
         pod.start(self._bootstrap(plan))
 
-    async def _end(self, pods: Iterable[Pod]) -> None:
-        pods = list(pods)
-        if not pods:
-            return
+    async def _take_out(self, pods: list[Pod]) -> None:
+        """End pods without losing a call."""
         for pod in pods:
             pod.drain()
         await self._everybody_knows()
         await asyncio.sleep(self._drain)
         await asyncio.gather(*(pod.stop() for pod in pods))
-        for pod in pods:
-            if self._pods.get(pod.plan.key) is pod:
+
+    async def _end(self, pods: list[Pod]) -> None:
+        if pods:
+            await self._take_out(pods)
+            for pod in pods:
                 del self._pods[pod.plan.key]
-        self._touched()
+            self._touched()
 
     async def _roll(self, plans: Iterable[PodPlan]) -> None:
         """Replace pods by these, one after the other in each workload, the workloads side by side."""
@@ -155,10 +166,8 @@ class Supervisor:
 
         async def roll(plans: list[PodPlan]) -> None:
             for plan in plans:
-                order = list(self._pods)
-                await self._end([self._pods[plan.key]])
+                await self._take_out([self._pods[plan.key]])
                 self._start(plan)
-                self._pods = {key: self._pods[key] for key in order if key in self._pods}
                 await self.ready(within=60.0 + plan.grace, pods=[plan.key])
                 await self._everybody_knows()
 
@@ -204,13 +213,16 @@ class Supervisor:
                 for each in (*plan.apps, *((plan.envoy,) if plan.envoy else ())):
                     await asyncio.to_thread(process.trim, each.launch.log)
 
+    @staticmethod
+    async def _undisturbed(work: Coroutine[None, None, None]) -> None:
+        """Do the work to its end, even if the caller is cancelled: half a restart would be a pod too few."""
+        await asyncio.shield(asyncio.create_task(work))
+
     def _start_watching(self) -> None:
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._publish()), asyncio.create_task(self._trim_logs())]
 
     @staticmethod
     def _unknown(kind: str, name: str, known: set[str]) -> MeshError:
-        near = get_close_matches(name, known, n=1) or sorted(known)
-        return MeshError(
-            f"there is no {kind} {name}", f"did you mean {', '.join(near)}?" if near else "localmesh status"
-        )
+        near = ", ".join(get_close_matches(name, known, n=1) or sorted(known))
+        return MeshError(f"there is no {kind} {name}", f"did you mean {near}?" if near else "localmesh status")

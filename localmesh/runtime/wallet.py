@@ -25,7 +25,7 @@ class Wallet:
         self._leaves: dict[Identity, Leaf] = {}
 
     def leaves(self, identities: Iterable[Identity]) -> Mapping[Identity, Leaf]:
-        """A certificate for each identity: the one that it has, unless it is time for the next; others are forgotten."""
+        """A certificate for each identity: the one that it has, or the next if that is due. Others are forgotten."""
         now = self._now()
         self._leaves = {
             identity: leaf
@@ -45,10 +45,11 @@ class Wallet:
         return min((leaf.renew_at for leaf in self._leaves.values()), default=None)
 
     async def renewals(self) -> AsyncIterator[Mapping[Identity, Leaf]]:
-        """All certificates, each time that some were due and are new. Look again at least every minute: laptops sleep."""
+        """All certificates, each time that some were due and are new."""
         while True:
             due = self.next_renewal()
             left = (due - self._now()).total_seconds() if due else 60.0
+            # Once a minute at least: a laptop may have slept, and new identities may have come.
             await asyncio.sleep(min(max(left, 0.01), 60.0))
             if (due := self.next_renewal()) and due <= self._now():
                 yield self.leaves(tuple(self._leaves))
