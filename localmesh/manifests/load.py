@@ -32,6 +32,17 @@ class _Found:
     problems: list[Problem] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """A document before it is decoded: what it says it is."""
+
+    node: yaml.MappingNode
+    path: str
+    api_version: str
+    kind: str
+    name: str
+
+
 def load(paths: Iterable[Path | str]) -> Documents:
     """All documents of these files, and of the YAML and JSON files in these folders and below.
 
@@ -118,67 +129,67 @@ def _load_node(node: yaml.Node, path: str, reading: Reading, found: _Found) -> N
     if not isinstance(node, yaml.MappingNode):
         reading.refuse(node, path, f"a document must be a mapping, not {described(node)}")
         return
-    head = {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}
-    kind, api_version = _text(head.get("kind")), _text(head.get("apiVersion"))
-    items = head.get("items")
-    if not kind and not api_version:
-        _load_bare(node, path, reading, found)
-    elif not kind or not api_version:
-        missing = "apiVersion" if kind else "kind"
-        reading.refuse(node, path, f"{missing} is missing", why_unknown("", kind) if kind else "")
-    elif kind.endswith("List") and isinstance(items, yaml.SequenceNode):
+    document = _document(node, path)
+    items = next((value for key, value in node.value if key.value == "items"), None)
+    if not document.kind and not document.api_version:
+        _load_bare(document, reading, found)
+    elif not document.kind or not document.api_version:
+        missing = "apiVersion" if document.kind else "kind"
+        hint = why_unknown("", document.kind) if document.kind else ""
+        reading.refuse(node, path, f"{missing} is missing", hint)
+    elif document.kind.endswith("List") and isinstance(items, yaml.SequenceNode):
         for index, each in enumerate(items.value):
             _load_node(each, joined(path, f"items[{index}]"), reading, found)
     else:
-        _load_kind(node, path, split_api_version(api_version), kind, reading, found)
+        _load_kind(document, reading, found)
+
+
+def _document(node: yaml.MappingNode, path: str) -> _Document:
+    head = {key.value: value for key, value in node.value if isinstance(key, yaml.ScalarNode)}
+    metadata = head.get("metadata")
+    inner = metadata.value if isinstance(metadata, yaml.MappingNode) else []
+    name = next((_text(value) for key, value in inner if key.value == "name"), "")
+    return _Document(node, path, _text(head.get("apiVersion")), _text(head.get("kind")), name)
 
 
 def _text(node: yaml.Node | None) -> str:
     return node.value if isinstance(node, yaml.ScalarNode) else ""
 
 
-def _load_bare(node: yaml.MappingNode, path: str, reading: Reading, found: _Found) -> None:
+def _load_bare(document: _Document, reading: Reading, found: _Found) -> None:
     """A document without apiVersion and kind: mesh.yaml holds a MeshConfig so, and nothing else may."""
     if Path(reading.file).stem != "mesh":
-        reading.refuse(node, path, "apiVersion and kind are missing", "a bare MeshConfig is read from mesh.yaml only")
+        hint = "a bare MeshConfig is read from mesh.yaml only"
+        reading.refuse(document.node, document.path, "apiVersion and kind are missing", hint)
         return
-    config = read(MeshConfig, node, path, reading)
+    config = read(MeshConfig, document.node, document.path, reading)
     if config is not None:
         found.mesh_configs.append(config)
 
 
-def _load_kind(
-    node: yaml.MappingNode, path: str, group_version: tuple[str, str], kind: str, reading: Reading, found: _Found
-) -> None:
-    group, version = group_version
-    known = KINDS.get((group, kind))
+def _load_kind(document: _Document, reading: Reading, found: _Found) -> None:
+    node, path, kind = document.node, document.path, document.kind
+    group, version = split_api_version(document.api_version)
     if (group, kind) == (LOCAL_GROUP, LOCAL_KIND):
         found.locals.append(RawDocument(reading.where(node, path), kind, node))
-    elif known:
-        _load_known(known, node, path, version, reading, found)
+    elif (group, kind) in KINDS:
+        known = KINDS[group, kind]
+        if version in known.versions:
+            _load_known(known, document, reading, found)
+        else:
+            what = f"{kind} has no version {version}"
+            reading.refuse(node, joined(path, "apiVersion"), what, f"one of {', '.join(known.versions)}")
     elif (group, kind) in SKIPPED:
-        found.skipped.append(Skipped(reading.where(node, path), kind, _name_of(node), SKIPPED[group, kind]))
+        found.skipped.append(Skipped(reading.where(node, path), kind, document.name, SKIPPED[group, kind]))
     elif (group, kind) in unsupported.KINDS:
-        what = f"{kind} runs in the cluster, not locally"
-        reading.refuse(node, path, what, unsupported.KINDS[group, kind])
+        reading.refuse(node, path, f"{kind} runs in the cluster, not locally", unsupported.KINDS[group, kind])
     else:
-        owner = f"{group}/{version}" if group else version
-        reading.refuse(node, path, f'there is no kind "{kind}" in {owner}', why_unknown(group, kind))
+        what = f'there is no kind "{kind}" in {document.api_version}'
+        reading.refuse(node, path, what, why_unknown(group, kind))
 
 
-def _name_of(node: yaml.MappingNode) -> str:
-    for key, value in node.value:
-        if key.value == "metadata" and isinstance(value, yaml.MappingNode):
-            return next((_text(name) for key, name in value.value if key.value == "name"), "")
-    return ""
-
-
-def _load_known(known: Kind, node: yaml.MappingNode, path: str, version: str, reading: Reading, found: _Found) -> None:
-    if version not in known.versions:
-        what = f"{known.record.__name__} has no version {version}"
-        reading.refuse(node, joined(path, "apiVersion"), what, f"one of {', '.join(known.versions)}")
-        return
-    resource = read(known.record, node, path, reading)
+def _load_known(known: Kind, document: _Document, reading: Reading, found: _Found) -> None:
+    resource = read(known.record, document.node, document.path, reading)
     if resource is None:
         return
     if isinstance(resource, IstioOperator):
