@@ -1,6 +1,6 @@
 """Every name of the generated configuration, as istiod writes it, so that `istioctl proxy-config` habits hold here.
 
-Sources: istio/pkg `model/service.go` (BuildSubsetKey, BuildDNSSrvSubsetKey) and the names in istiod 1.30.3's own output.
+Sources: istio/pkg `model/service.go` (BuildSubsetKey, BuildDNSSrvSubsetKey) and the names istiod 1.30.3's own output.
 """
 
 from localmesh.mesh.routes import Target
@@ -20,14 +20,20 @@ SDS_CLUSTER = "sds-grpc"
 XDS_CLUSTER = "xds-grpc"
 
 
+# The target of a call that is let through to wherever it was going.
+ELSEWHERE = Target(PASSTHROUGH, 0)
+
+
 def outbound_cluster(host: str, port: int, subset: str = "") -> str:
     """`outbound|50051|v1|user.mesh.svc.cluster.local`."""
     return f"outbound|{port}|{subset}|{host}"
 
 
 def target_cluster(target: Target) -> str:
-    """The outbound cluster of a route's target; of one without a host: BlackHoleCluster."""
-    return outbound_cluster(target.host, target.port, target.subset) if target.host else BLACK_HOLE
+    """The outbound cluster of a route's target."""
+    if target == ELSEWHERE:
+        return PASSTHROUGH
+    return outbound_cluster(target.host, target.port, target.subset)
 
 
 def inbound_cluster(port: int) -> str:
@@ -66,13 +72,13 @@ def rbac_policy(namespace: str, name: str, rule: int) -> str:
 
 
 def gateway_secret(credential_name: str) -> str:
-    """`kubernetes://app-cert`."""
-    return f"kubernetes://{credential_name}"
+    """`kubernetes://app-cert`; a name that says where it comes from stays as it is."""
+    return credential_name if "://" in credential_name else f"kubernetes://{credential_name}"
 
 
 def gateway_ca_secret(credential_name: str) -> str:
     """`kubernetes://app-cert-cacert`: the CA certificates of the same credential."""
-    return f"kubernetes://{credential_name}-cacert"
+    return f"{gateway_secret(credential_name)}-cacert"
 
 
 def file_secret(certificate: str, private_key: str) -> str:

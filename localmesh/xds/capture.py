@@ -1,0 +1,229 @@
+"""Fits a compiled snapshot to this machine, where nothing redirects connections: what takes the place of iptables.
+
+- Each port of the pod is a listener on the pod's own address, with the filter chains that `virtualInbound` has for it.
+- Each name that the app dials is a listener of its own (see `dials`).
+- What a policy edit changes is delivered so that Envoy swaps it in place: routes by RDS, RBAC and JWT in slots.
+- Calls leave from the pod's own address, so that `source.ip` and plain logs tell who called.
+- What no listener needs is left out.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from envoy.config.cluster.v3 import cluster_pb2
+from envoy.config.core.v3 import base_pb2
+from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
+from envoy.config.listener.v3 import listener_components_pb2 as chains
+from envoy.config.listener.v3 import listener_pb2
+from envoy.config.route.v3 import route_pb2
+from envoy.extensions.filters.listener.http_inspector.v3 import http_inspector_pb2
+from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
+
+from localmesh.errors import Where
+from localmesh.mesh import Mesh
+from localmesh.mesh.placement import Dial, Placement
+from localmesh.mesh.pods import Inbound, Pod, Proxy
+from localmesh.mesh.services import Resolution
+from localmesh.mesh.upstreams import Simple, Upstream
+from localmesh.xds import clusters, dials, endpoints, managers, names, outbound, slots
+from localmesh.xds.filters import policies
+from localmesh.xds.inbound import PLAIN_HTTP
+from localmesh.xds.references import references
+from localmesh.xds.routes import clusters_of, origins_of, route_table
+from localmesh.xds.snapshot import (
+    CLUSTER,
+    ENDPOINT,
+    EXTENSION,
+    LISTENER,
+    ROUTE,
+    Resource,
+    Snapshot,
+    resource,
+)
+from localmesh.xds.wire import ads, pack, pipe, socket_address
+
+_UNIX = "unix:"
+
+
+def capture(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement) -> Snapshot:
+    """The snapshot as this pod's Envoy can run it here."""
+    if pod.proxy is Proxy.NONE:
+        return Snapshot.of({})
+    if pod.proxy is Proxy.GATEWAY:
+        kept = _gateway(snapshot, placement)
+    else:
+        kept = _merge(_inbound(snapshot, pod, placement), _dialed(mesh, pod, placement))
+    kept[EXTENSION] = slots.contents(policies(mesh, pod))
+    needed = {name for many in kept.values() for one in many for url, name in one.needs if url == CLUSTER}
+    for upstream in pod.outbound.upstreams:
+        name = names.outbound_cluster(upstream.service.host, upstream.port.number, upstream.subset)
+        if name in needed:
+            _add_upstream(kept, upstream, mesh, pod, placement)
+    for cluster in clusters.constant(pod):
+        if cluster.name in needed and cluster.name == names.BLACK_HOLE:
+            kept[CLUSTER].append(resource(cluster.name, cluster))
+    return Snapshot.of(kept)
+
+
+_Kept = dict[str, list[Resource]]
+
+
+def _merge(one: _Kept, other: _Kept) -> _Kept:
+    return {url: [*one.get(url, []), *other.get(url, [])] for url in (LISTENER, ROUTE, CLUSTER, ENDPOINT)}
+
+
+# --- the pod's own ports --------------------------------------------------------------------------------------------
+
+
+def _inbound(snapshot: Snapshot, pod: Pod, placement: Placement) -> _Kept:
+    compiled = snapshot.type(LISTENER)[names.VIRTUAL_INBOUND]
+    virtual = listener_pb2.Listener.FromString(compiled.body)
+    kept: _Kept = {LISTENER: [], ROUTE: [], CLUSTER: []}
+    for port in pod.inbound:
+        app = placement.apps.get(port.port) or port.app
+        if port.passthrough or not app:
+            continue
+        own = [chain for chain in virtual.filter_chains if chain.filter_chain_match.destination_port.value == port.port]
+        tables = dict(_take_routes(own))
+        listener = _listener(names.listener(placement.address, port.port), placement.address, port.port, own)
+        listener.access_log.extend(virtual.access_log)
+        listener.traffic_direction = base_pb2.INBOUND
+        kept[LISTENER].append(resource(listener.name, listener, references(listener), compiled.origins))
+        kept[ROUTE] += [resource(name, table, references(table)) for name, table in tables.items()]
+        cluster = _app_cluster(port, app)
+        kept[CLUSTER].append(resource(cluster.name, cluster))
+    return kept
+
+
+def _take_routes(own: Iterable[chains.FilterChain]) -> Iterator[tuple[str, route_pb2.RouteConfiguration]]:
+    """Makes chains independent of redirection, and takes their routes out, to be delivered by RDS."""
+    for chain in own:
+        chain.filter_chain_match.ClearField("destination_port")
+        for one in chain.filters:
+            manager = _manager(one)
+            if manager is None:
+                continue
+            if manager.HasField("route_config"):
+                table = route_pb2.RouteConfiguration()
+                table.CopyFrom(manager.route_config)
+                yield table.name, table
+                manager.rds.CopyFrom(hcm.Rds(config_source=ads(), route_config_name=table.name))
+            _put_into_slots(one, manager)
+
+
+def _manager(one: chains.Filter) -> hcm.HttpConnectionManager | None:
+    if one.name != managers.HCM:
+        return None
+    manager = hcm.HttpConnectionManager()
+    one.typed_config.Unpack(manager)
+    return manager
+
+
+def _put_into_slots(one: chains.Filter, manager: hcm.HttpConnectionManager) -> None:
+    filters = slots.in_slots(manager.http_filters)
+    manager.ClearField("http_filters")
+    manager.http_filters.extend(filters)
+    one.typed_config.CopyFrom(pack(manager))
+
+
+def _listener(name: str, address: str, port: int, own: list[chains.FilterChain]) -> listener_pb2.Listener:
+    """A listener that asks only what its chains want to know."""
+    asks = []
+    if any(chain.filter_chain_match.transport_protocol for chain in own):
+        asks.append(outbound.inspector("tls_inspector", tls_inspector_pb2.TlsInspector()))
+    if any(set(chain.filter_chain_match.application_protocols) & set(PLAIN_HTTP) for chain in own):
+        asks.append(outbound.inspector("http_inspector", http_inspector_pb2.HttpInspector()))
+    return listener_pb2.Listener(
+        name=name, address=socket_address(address, port), filter_chains=own, listener_filters=asks
+    )
+
+
+def _app_cluster(port: Inbound, app: str) -> cluster_pb2.Cluster:
+    """The inbound cluster, leading to where the app really listens."""
+    cluster = clusters.inbound(port)
+    cluster.type = cluster_pb2.Cluster.STATIC
+    cluster.lb_policy = cluster_pb2.Cluster.ROUND_ROBIN
+    cluster.ClearField("cleanup_interval")
+    cluster.ClearField("upstream_bind_config")
+    if app.startswith(_UNIX):
+        address = pipe(app.removeprefix(_UNIX).removeprefix("//"))
+    else:
+        host, _, number = app.rpartition(":")
+        address = socket_address(host, int(number))
+    endpoint = endpoint_components_pb2.LbEndpoint(endpoint=endpoint_components_pb2.Endpoint(address=address))
+    cluster.load_assignment.CopyFrom(
+        endpoint_pb2.ClusterLoadAssignment(
+            cluster_name=cluster.name,
+            endpoints=[endpoint_components_pb2.LocalityLbEndpoints(lb_endpoints=[endpoint])],
+        )
+    )
+    return cluster
+
+
+# --- what the app dials ---------------------------------------------------------------------------------------------
+
+
+def _dialed(mesh: Mesh, pod: Pod, placement: Placement) -> _Kept:
+    kept: _Kept = {LISTENER: [], ROUTE: []}
+    for dial in placement.dials:
+        host = dials.virtual_host(pod.outbound, dial)
+        connection = dials.connection(pod.outbound, dial)
+        if host is not None:
+            table = dials.route_table(host, dial)
+            places = origins_of(table.virtual_hosts)
+            kept[ROUTE].append(resource(table.name, route_table(table), clusters_of(table.virtual_hosts), places))
+            name = names.listener(outbound.ANY, dial.port)
+            own = [chains.FilterChain(filters=[outbound.manager(mesh, pod, name, table.name)])]
+            kept[LISTENER].append(_dial_listener(dial, own, places))
+        elif connection is not None:
+            places = [route.where for route in connection.routes if route.where]
+            own = outbound.connection_chains(pod, connection)
+            kept[LISTENER].append(_dial_listener(dial, own, places))
+    return kept
+
+
+def _dial_listener(dial: Dial, own: list[chains.FilterChain], places: list[Where]) -> Resource:
+    name = names.dial_listener(dial.host, dial.port)
+    listener = _listener(name, dial.listen_address, dial.listen_port, own)
+    listener.traffic_direction = base_pb2.OUTBOUND
+    return resource(name, listener, references(listener), places)
+
+
+def _add_upstream(kept: _Kept, upstream: Upstream, mesh: Mesh, pod: Pod, placement: Placement) -> None:
+    """The cluster of an upstream, with its endpoints told: there is no dialed address to follow."""
+    told = upstream
+    if clusters.follows_caller(upstream, pod):
+        balancer = Simple.LEAST_REQUEST if upstream.balancer is Simple.PASSTHROUGH else upstream.balancer
+        service = replace(upstream.service, resolution=Resolution.ENDPOINTS)
+        told = replace(upstream, service=service, balancer=balancer)
+    cluster = clusters.outbound(told, mesh, pod)
+    cluster.upstream_bind_config.CopyFrom(clusters.bind(placement.address))
+    needs = []
+    if clusters.is_told_endpoints(told, pod):
+        needs = [(ENDPOINT, cluster.name)]
+        kept[ENDPOINT].append(resource(cluster.name, endpoints.load_assignment(told, pod)))
+    kept[CLUSTER].append(resource(cluster.name, cluster, needs, [upstream.where]))
+
+
+# --- a gateway's ports ----------------------------------------------------------------------------------------------
+
+
+def _gateway(snapshot: Snapshot, placement: Placement) -> _Kept:
+    kept: _Kept = {LISTENER: [], CLUSTER: [], ENDPOINT: []}
+    for compiled in snapshot.type(LISTENER).values():
+        listener = listener_pb2.Listener.FromString(compiled.body)
+        for chain in listener.filter_chains:
+            for one in chain.filters:
+                manager = _manager(one)
+                if manager is not None:
+                    _put_into_slots(one, manager)
+        port = listener.address.socket_address.port_value
+        listener.address.CopyFrom(socket_address(placement.address, port))
+        if port in placement.exposed:
+            further = socket_address(*placement.exposed[port])
+            listener.additional_addresses.append(listener_pb2.AdditionalAddress(address=further))
+        kept[LISTENER].append(resource(listener.name, listener, references(listener), compiled.origins))
+    wanted = {name for one in kept[LISTENER] for url, name in one.needs if url == ROUTE}
+    kept[ROUTE] = [one for one in snapshot.type(ROUTE).values() if one.name in wanted]
+    return kept

@@ -1,0 +1,80 @@
+"""The HTTP filters of a connection manager: one ordered tuple, as istiod orders them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from envoy.extensions.filters.http.cors.v3 import cors_pb2
+from envoy.extensions.filters.http.fault.v3 import fault_pb2
+from envoy.extensions.filters.http.grpc_stats.v3 import config_pb2 as grpc_stats_pb2
+from envoy.extensions.filters.http.grpc_web.v3 import grpc_web_pb2
+from envoy.extensions.filters.http.router.v3 import router_pb2
+from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
+from google.protobuf.message import Message
+
+from localmesh.errors import Where
+from localmesh.mesh import Mesh
+from localmesh.mesh.identity import Protocol
+from localmesh.mesh.pods import Pod, Proxy
+from localmesh.mesh.security import Action
+from localmesh.xds import jwt, rbac
+from localmesh.xds.wire import boolean, pack
+
+RBAC = "envoy.filters.http.rbac"
+JWT = "envoy.filters.http.jwt_authn"
+FAULT = "envoy.filters.http.fault"
+CORS = "envoy.filters.http.cors"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a pod's policies put into its HTTP filter chains. `what` is the kind of rule: an action, or `jwt`."""
+
+    what: str
+    name: str
+    config: Message
+    origins: tuple[Where, ...]
+
+
+# The kinds of policy in the order of their filters.
+POLICIES = (Action.CUSTOM.value, "jwt", Action.AUDIT.value, Action.DENY.value, Action.ALLOW.value)
+
+
+def policies(mesh: Mesh, pod: Pod) -> tuple[Policy, ...]:
+    """The policy filters of a pod, in order; those without a policy are not there."""
+    found = {
+        access.action.value: Policy(access.action.value, RBAC, access.http(), access.origins)
+        for access in rbac.access(pod.access, trust_domains(mesh), tcp=False)
+    }
+    tokens = jwt.authentication(pod.jwt, at_gateway=pod.proxy is Proxy.GATEWAY)
+    if tokens is not None:
+        origins = tuple(rule.where for rule in pod.jwt if rule.where)
+        found["jwt"] = Policy("jwt", JWT, tokens, origins)
+    return tuple(found[what] for what in POLICIES if what in found)
+
+
+def http_filters(before: Iterable[Policy], protocol: Protocol) -> list[hcm.HttpFilter]:
+    """All filters: the policies', then those that every connection manager has; the router last."""
+    first = [_filter(policy.name, policy.config) for policy in before]
+    web = [_GRPC_WEB] if protocol is Protocol.GRPC_WEB else []
+    return [*first, *web, *_ALWAYS]
+
+
+def trust_domains(mesh: Mesh) -> tuple[str, ...]:
+    """The trust domains whose identities are the mesh's own."""
+    return (mesh.trust_domain, *mesh.trust_domain_aliases)
+
+
+def _filter(name: str, config: Message) -> hcm.HttpFilter:
+    return hcm.HttpFilter(name=name, typed_config=pack(config))
+
+
+_GRPC_WEB = _filter("envoy.filters.http.grpc_web", grpc_web_pb2.GrpcWeb())
+_ALWAYS = (
+    _filter(
+        "envoy.filters.http.grpc_stats",
+        grpc_stats_pb2.FilterConfig(emit_filter_state=True, stats_for_all_methods=boolean(False)),
+    ),
+    _filter(FAULT, fault_pb2.HTTPFault()),
+    _filter(CORS, cors_pb2.Cors()),
+    _filter("envoy.filters.http.router", router_pb2.Router()),
+)

@@ -1,0 +1,188 @@
+"""What a sidecar takes calls with: the listener `virtualInbound`, its filter chains, and the clusters to the app.
+
+Each port has chains by the mTLS mode in force: a STRICT port knows TLS only, a DISABLE port plaintext only, and a
+PERMISSIVE one tells them apart by transport protocol and ALPN (pilot/pkg/networking/core/listener_inbound.go).
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from envoy.config.core.v3 import base_pb2
+from envoy.config.listener.v3 import listener_components_pb2 as chains
+from envoy.config.listener.v3 import listener_pb2
+from envoy.extensions.filters.listener.http_inspector.v3 import http_inspector_pb2
+from envoy.extensions.filters.listener.original_dst.v3 import original_dst_pb2
+from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
+from envoy.type.v3 import range_pb2
+from google.protobuf import duration_pb2
+from google.protobuf.message import Message
+
+from localmesh.mesh import Mesh
+from localmesh.mesh.identity import Protocol
+from localmesh.mesh.pods import Inbound, Pod
+from localmesh.mesh.security import Mtls
+from localmesh.xds import managers, names, tls
+from localmesh.xds.filters import Policy, policies, trust_domains
+from localmesh.xds.routes import inbound_routes
+from localmesh.xds.telemetry import listener_access_logs
+from localmesh.xds.wire import pack, socket_address, uint32
+
+# ALPN of the mesh's own connections: HTTP as the peer's sidecar knows it to be, and opaque TCP.
+MESH_HTTP = ("istio-http/1.0", "istio-http/1.1", "istio-h2")
+MESH_TCP = ("istio-peer-exchange", "istio")
+MESH = ("istio", "istio-peer-exchange", *MESH_HTTP)
+PLAIN_HTTP = ("http/1.1", "h2c")
+TLS = "tls"
+RAW = "raw_buffer"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How a connection is recognised, and whether its TLS ends here."""
+
+    transport: str
+    alpn: tuple[str, ...] = ()
+    http: bool = False
+    terminates: bool = False
+
+
+# What tells the connections of a port apart, by its mode. In istiod's order.
+_HTTP = {
+    Mtls.STRICT: (Match(TLS, http=True, terminates=True),),
+    Mtls.PERMISSIVE: (Match(TLS, MESH, http=True, terminates=True), Match(RAW, http=True)),
+    Mtls.DISABLE: (Match(RAW, http=True),),
+}
+_TCP = {
+    Mtls.STRICT: (Match(TLS, terminates=True),),
+    Mtls.PERMISSIVE: (Match(TLS, MESH, terminates=True), Match(TLS), Match(RAW)),
+    Mtls.DISABLE: (Match(RAW),),
+}
+_SNIFFED = {
+    Mtls.STRICT: (Match(TLS, MESH_HTTP, http=True, terminates=True), Match(TLS, terminates=True)),
+    Mtls.PERMISSIVE: (
+        Match(TLS, MESH_HTTP, http=True, terminates=True),
+        Match(RAW, PLAIN_HTTP, http=True),
+        Match(TLS, MESH_TCP, terminates=True),
+        Match(RAW),
+        Match(TLS),
+    ),
+    Mtls.DISABLE: (Match(RAW, PLAIN_HTTP, http=True), Match(RAW)),
+}
+
+
+def matches(protocol: Protocol, mtls: Mtls) -> tuple[Match, ...]:
+    """The kinds of connection that a port takes."""
+    if protocol.is_sniffed:
+        return _SNIFFED[mtls]
+    return (_HTTP if protocol.is_http else _TCP)[mtls]
+
+
+def listener(mesh: Mesh, pod: Pod) -> listener_pb2.Listener:
+    """`virtualInbound`: all that iptables redirects to port 15006."""
+    return listener_pb2.Listener(
+        name=names.VIRTUAL_INBOUND,
+        address=socket_address("0.0.0.0", names.VIRTUAL_INBOUND_PORT),  # noqa: S104 - as in a pod's own network
+        access_log=listener_access_logs(pod.server_telemetry),
+        filter_chains=list(filter_chains(mesh, pod)),
+        listener_filters=_listener_filters(pod),
+        listener_filters_timeout=duration_pb2.Duration(),
+        continue_on_listener_filters_timeout=True,
+        traffic_direction=base_pb2.INBOUND,
+        max_connections_to_accept_per_socket_event=uint32(1),
+    )
+
+
+def filter_chains(mesh: Mesh, pod: Pod) -> Iterator[chains.FilterChain]:
+    """All chains: against loops, for ports that nothing declares, then port by port."""
+    yield chains.FilterChain(
+        name="virtualInbound-blackhole",
+        filter_chain_match=chains.FilterChainMatch(destination_port=uint32(names.VIRTUAL_INBOUND_PORT)),
+        filters=[managers.tcp_to(names.BLACK_HOLE, None)],
+    )
+    build = _Chains(mesh, pod, policies(mesh, pod), managers.connection_policies(mesh, pod))
+    undeclared = Inbound(0, Protocol.UNKNOWN, pod.default_mtls, passthrough=True)
+    ports = sorted(pod.inbound, key=lambda one: (not one.passthrough, one.port))
+    for port in (undeclared, *ports):
+        for match in matches(port.protocol, port.mtls):
+            yield build.chain(port, match)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chains:
+    """What all chains of one pod share."""
+
+    mesh: Mesh
+    pod: Pod
+    policies: tuple[Policy, ...]
+    connection_policies: list[chains.Filter]
+
+    def chain(self, port: Inbound, match: Match) -> chains.FilterChain:
+        return chains.FilterChain(
+            name=self._name(port, match),
+            filter_chain_match=chains.FilterChainMatch(
+                destination_port=uint32(port.port or None),
+                transport_protocol=match.transport,
+                application_protocols=match.alpn,
+            ),
+            filters=self._filters(port, match),
+            transport_socket=self._socket(match),
+        )
+
+    def _name(self, port: Inbound, match: Match) -> str:
+        if port.passthrough:
+            return "virtualInbound-catchall-http" if match.http else names.VIRTUAL_INBOUND
+        return names.listener("0.0.0.0", port.port)  # noqa: S104
+
+    def _filters(self, port: Inbound, match: Match) -> list[chains.Filter]:
+        cluster = names.INBOUND_PASSTHROUGH if port.passthrough else names.inbound_cluster(port.port)
+        telemetry = self.pod.server_telemetry
+        if not match.http:
+            return [*self.connection_policies, managers.tcp_to(cluster, telemetry, port.pool.tcp_idle_timeout)]
+        prefix = cluster if port.passthrough else f"inbound_0.0.0.0_{port.port}"
+        return [
+            managers.http(
+                self.mesh,
+                self.pod,
+                managers.inbound_side(self.pod),
+                prefix,
+                self.policies,
+                protocol=port.protocol,
+                routes=inbound_routes(port, cluster),
+                http2=port.protocol.is_http2,
+                idle_timeout=port.pool.idle_timeout,
+            )
+        ]
+
+    def _socket(self, match: Match) -> base_pb2.TransportSocket | None:
+        return tls.server_mtls(trust_domains(self.mesh)) if match.terminates else None
+
+
+def _listener_filters(pod: Pod) -> list[chains.ListenerFilter]:
+    """Who the connection was for, and what it speaks; a port that has one answer is not asked."""
+    plain = [one.port for one in pod.inbound if one.mtls is Mtls.DISABLE]
+    known = [one.port for one in pod.inbound if not one.protocol.is_sniffed]
+    no_tls = pod.default_mtls is Mtls.DISABLE and len(plain) == len(pod.inbound)
+    found = [_listener_filter("original_dst", original_dst_pb2.OriginalDst())]
+    if not no_tls:
+        config = tls_inspector_pb2.TlsInspector(initial_read_buffer_size=uint32(512))
+        found.append(_listener_filter("tls_inspector", config, plain))
+    found.append(_listener_filter("http_inspector", http_inspector_pb2.HttpInspector(), known))
+    return found
+
+
+def _listener_filter(name: str, config: Message, not_on: Iterable[int] | None = None) -> chains.ListenerFilter:
+    disabled = None if not_on is None else _on_ports(sorted({*not_on, names.VIRTUAL_INBOUND_PORT}))
+    return chains.ListenerFilter(
+        name=f"envoy.filters.listener.{name}", typed_config=pack(config), filter_disabled=disabled
+    )
+
+
+def _on_ports(ports: list[int]) -> chains.ListenerFilterChainMatchPredicate:
+    each = [
+        chains.ListenerFilterChainMatchPredicate(destination_port_range=range_pb2.Int32Range(start=port, end=port + 1))
+        for port in ports
+    ]
+    if len(each) == 1:
+        return each[0]
+    many = chains.ListenerFilterChainMatchPredicate.MatchSet(rules=each)
+    return chains.ListenerFilterChainMatchPredicate(or_match=many)
