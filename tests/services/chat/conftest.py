@@ -82,5 +82,10 @@ async def bob(users: Directory) -> Person:
 async def database(postgres: Postgres) -> AsyncIterator[Database]:
     """A migrated database of the test's own, without a service."""
     async with open_database(await postgres.new_database(), migrations=MIGRATIONS) as one:
-        await eventually(one.check, within=Limit.STARTED, what="the database is migrated")
+
+        async def migrated() -> bool:
+            await one.check()
+            return True
+
+        await eventually(migrated, within=Limit.STARTED, what="the database is migrated")
         yield one
