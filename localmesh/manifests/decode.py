@@ -44,6 +44,11 @@ class _Plan:
     ignored: frozenset[str]
     refused: Mapping[str, str]
 
+    @property
+    def spoken(self) -> str:
+        """The message's name in a sentence."""
+        return self.cls.__name__.removesuffix("Spec")
+
 
 def decode_document(node: yaml.Node, cls: type[T], file: str) -> T:
     """A whole document as a record. Raises Problems that name every place that is wrong."""
@@ -55,7 +60,7 @@ def decode_document(node: yaml.Node, cls: type[T], file: str) -> T:
 
 
 def read(cls: type[T], node: yaml.Node, path: str, reading: Reading) -> T | None:
-    """A node as a record, or None where it (or something in it) was refused; why is in `reading`."""
+    """A node as a record, or None where it cannot be made; what is wrong, in either case, is in `reading`."""
     kind: Any = cls
     record = _read(plan_of(kind), node, path, reading)
     return record if isinstance(record, cls) else None
@@ -125,22 +130,24 @@ def _annotated(base: Any, mark: object) -> Decoder:
 
 def _read(plan: _Plan, node: yaml.Node, path: str, reading: Reading) -> Any:
     if not isinstance(node, yaml.MappingNode):
-        reading.refuse(node, path, f"expected a mapping ({plan.cls.__name__}), not {described(node)}")
+        reading.refuse(node, path, f"expected a mapping ({plan.spoken}), not {described(node)}")
         return INVALID
     found: dict[str, Any] = {}
     places: dict[str, Place] = {}
+    known = True
     for name, key, value in entries(node, path, reading):
         field_plan = plan.fields.get(name)
         if name in plan.refused:
             reading.refuse(key, joined(path, name), f"{name} runs in the cluster, not locally", plan.refused[name])
         elif field_plan is None:
+            known = known and name in plan.ignored
             if name not in plan.ignored:
                 _refuse_unknown(plan, name, key, path, reading)
         elif not is_null(value):
             found[field_plan.name] = field_plan.decode(value, joined(path, name), reading)
             _note_places(places, name, value)
     where = reading.where(node, path)
-    sound = _complete(plan, found, node, path, reading) and _exclusive(plan, found, node, path, reading)
+    sound = _complete(plan, found, node, path, reading) and known and _exclusive(plan, found, node, path, reading)
     return plan.cls(where=where, places=places, **found) if sound else INVALID
 
 
@@ -160,7 +167,7 @@ def _note_places(places: dict[str, Place], name: str, value: yaml.Node) -> None:
 
 def _refuse_unknown(plan: _Plan, name: str, key: yaml.Node, path: str, reading: Reading) -> None:
     known = [*plan.fields, *plan.ignored, *plan.refused]
-    reading.refuse(key, joined(path, name), f'{plan.cls.__name__} has no field "{name}"', nearest(name, known))
+    reading.refuse(key, joined(path, name), f'{plan.spoken} has no field "{name}"', nearest(name, known))
 
 
 def _complete(plan: _Plan, found: dict[str, Any], node: yaml.Node, path: str, reading: Reading) -> bool:
@@ -170,7 +177,7 @@ def _complete(plan: _Plan, found: dict[str, Any], node: yaml.Node, path: str, re
         if each.name in found:
             continue
         if each.required:
-            reading.refuse(node, path, f"{name} is missing", f"{plan.cls.__name__} needs it")
+            reading.refuse(node, path, f"{name} is missing", f"{plan.spoken} needs it")
             sound = False
         elif each.implied:
             found[each.name] = each.implied(where=reading.where(node, joined(path, name)))

@@ -56,10 +56,14 @@ Struct = Annotated[Mapping[str, Any], STRUCT]
 Quantity = Annotated[str, QUANTITY]
 """A Kubernetes quantity such as `500m`, `2` or `1Gi`, as text."""
 
+IdleTimeout = Annotated[float, DurationForm(least=0.0, multiple_of=0.001)]
+"""Seconds, whole milliseconds; 0 switches it off."""
+
 Int32 = Annotated[int, Range(-(2**31), 2**31 - 1)]
 UInt32 = Annotated[int, Range(0, 2**32 - 1)]
 UInt64 = Annotated[int, Range(0, 2**64 - 1)]
 Port = Annotated[int, Range(1, 65535, "port number")]
+Share = Annotated[int, Range(0, 100, "percentage")]
 
 
 def json_named(name: str, default: Any = None) -> Any:

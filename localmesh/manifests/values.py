@@ -1,4 +1,8 @@
-"""Decoders of single values: each turns a YAML node into a Python value, or refuses it and gives `INVALID`."""
+"""Decoders of single values: each turns a YAML node into a Python value, or refuses it and gives `INVALID`.
+
+A value of the right type that is out of bounds is refused and given all the same, so that the rest of its document can
+still be judged in the same run.
+"""
 
 import base64
 import binascii
@@ -66,7 +70,6 @@ def integer(bounds: Range | None) -> Decoder:
         value = to_int(node.value)
         if bounds and not bounds.least <= value <= bounds.most:
             reading.refuse(node, path, f"{value} is not a {noun}: {bounds.least} to {bounds.most}")
-            return INVALID
         return value
 
     return decode
@@ -101,9 +104,13 @@ def duration(form: DurationForm) -> Decoder:
             reading.refuse(node, path, f"{node.value} is not a duration: the unit is missing", f"write {node.value}s")
         elif kind == "str":
             try:
-                return _within(form, to_seconds(node.value), node.value)
+                seconds = to_seconds(node.value)
             except ValueError as error:
                 reading.refuse(node, path, str(error), "such as 3s, 250ms or 1h30m")
+                return INVALID
+            if wrong := _out_of_form(form, seconds):
+                reading.refuse(node, path, f"{node.value} is too {wrong}")
+            return seconds
         else:
             reading.refuse(node, path, f"expected a duration such as 3s, not {described(node)}")
         return INVALID
@@ -111,13 +118,12 @@ def duration(form: DurationForm) -> Decoder:
     return decode
 
 
-def _within(form: DurationForm, seconds: float, written: str) -> float:
+def _out_of_form(form: DurationForm, seconds: float) -> str | None:
     if form.least is not None and seconds < form.least:
-        raise ValueError(f"{written} is too short: 1ms is the least that Istio takes here")
-    nanoseconds = round(seconds * 10**9)
-    if form.multiple_of is not None and nanoseconds % round(form.multiple_of * 10**9):
-        raise ValueError(f"{written} is too fine: Istio takes whole milliseconds here")
-    return seconds
+        return f"short: {form.least * 1000:g}ms is the least that Istio takes here"
+    if form.multiple_of is not None and round(seconds * 10**9) % round(form.multiple_of * 10**9):
+        return f"fine: Istio takes multiples of {form.multiple_of * 1000:g}ms here"
+    return None
 
 
 def binary(node: yaml.Node, path: str, reading: Reading) -> Any:

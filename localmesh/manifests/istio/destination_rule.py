@@ -7,10 +7,12 @@ from typing import ClassVar, Literal
 from localmesh.manifests.istio.common import LabelSelector, PortSelector
 from localmesh.manifests.record import (
     Duration,
+    IdleTimeout,
     Int32,
     Port,
     Record,
     Resource,
+    Share,
     Timeout,
     UInt32,
     UInt64,
@@ -137,7 +139,7 @@ class TCPSettings(Record):
     connect_timeout: Timeout | None = None
     tcp_keepalive: TcpKeepalive | None = None
     max_connection_duration: Timeout | None = None
-    idle_timeout: Timeout | None = None
+    idle_timeout: IdleTimeout | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,8 +175,8 @@ class OutlierDetection(Record):
     consecutive_5xx_errors: UInt32 | None = None
     interval: Timeout | None = None
     base_ejection_time: Timeout | None = None
-    max_ejection_percent: Int32 | None = None
-    min_health_percent: Int32 | None = None
+    max_ejection_percent: Share | None = None
+    min_health_percent: Share | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

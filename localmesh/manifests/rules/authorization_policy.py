@@ -15,7 +15,9 @@ _GO_BOOLEANS = frozenset({"1", "t", "T", "true", "TRUE", "True", "0", "f", "F", 
 _SOURCE = tuple(name for name in spelled(Source) if name not in {"where", "places"})
 _OPERATION = tuple(name for name in spelled(Operation) if name not in {"where", "places"})
 _TCP_SOURCE = frozenset(_SOURCE) - {"request_principals", "not_request_principals"}
-_NOT_CUSTOM = ("namespaces", "principals", "request_principals")
+_NOT_CUSTOM = tuple(
+    name for name in _SOURCE if name.removeprefix("not_") in {"namespaces", "principals", "request_principals"}
+)
 _LITERAL = re.compile(r"[a-zA-Z0-9\-._~%!$&'()+,;:@=]*")
 _ONE, _ANY = "{*}", "{**}"
 
@@ -142,11 +144,10 @@ def _wrong_template(path: str) -> str | None:
 
 def _custom(rule: Rule) -> Iterator[Problem]:
     """What an external authorizer is asked cannot depend on identities: they are not known yet."""
-    for from_ in rule.from_:
-        for field in _NOT_CUSTOM if from_.source else ():
-            for each in (field, f"not_{field}"):
-                if getattr(from_.source, each) and from_.source:
-                    yield Problem(from_.source.at(each), "a CUSTOM rule cannot ask for this")
+    for source in (each.source for each in rule.from_ if each.source):
+        for field in _NOT_CUSTOM:
+            if getattr(source, field):
+                yield Problem(source.at(field), "a CUSTOM rule cannot ask for identities")
     for condition in rule.when:
         if condition.key in {"source.namespace", "source.principal"} or condition.key.startswith("request.auth."):
             yield Problem(condition.at("key"), f"a CUSTOM rule cannot ask for {condition.key}")

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from localmesh.errors import Problem
 from localmesh.manifests.istio.virtual_service import HeaderOperations, Headers
 
-_NAME = re.compile(r"[-_A-Za-z0-9]+")
+_NAME = re.compile(r"[-_A-Za-z0-9]+|:(authority|method|path|scheme)")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _FORMAT = re.compile(r"(?:[^%]|%%|%[A-Za-z_][A-Za-z0-9_]*(?:\((?:[^()\"]|\"[^\"]*\")*\))?(?::\d+)?%)*")
 _CLAIM = re.compile(r"@request\.auth\.claims(\..+|\[.+\])")
 
 
 def wrong_name(name: str) -> str | None:
-    """The name of a header to match."""
+    """The name of a header to match: an ordinary one, or one of HTTP/2's own."""
     if not name:
         return "the header's name is empty"
     return None if _NAME.fullmatch(name) else f'"{name}" is not a header name'

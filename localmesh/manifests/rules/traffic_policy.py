@@ -81,10 +81,6 @@ def _outlier(outlier: OutlierDetection | None) -> Iterator[Problem]:
     if outlier.consecutive_local_origin_failures and not outlier.split_external_local_origin_errors:
         what = "consecutiveLocalOriginFailures is counted only where splitExternalLocalOriginErrors is true"
         yield Problem(outlier.at("consecutive_local_origin_failures"), what)
-    for field in ("max_ejection_percent", "min_health_percent"):
-        value = getattr(outlier, field)
-        if value is not None and not 0 <= value <= 100:
-            yield Problem(outlier.at(field), f"{value} is not a share: 0 to 100 percent")
 
 
 def _tunnel(tunnel: TunnelSettings) -> Iterator[Problem]:
