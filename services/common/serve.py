@@ -79,6 +79,7 @@ async def serve(settings: ServerSettings, service: Service, drain: Drain, teleme
             await stop.wait()
             log.info("draining")
     finally:
+        telemetry.tracer_provider.shutdown()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
 
@@ -110,4 +111,3 @@ async def running(
             following.cancel()
             with suppress(asyncio.CancelledError):
                 await following
-            telemetry.tracer_provider.shutdown()

@@ -4,8 +4,11 @@ Each error carries an ErrorInfo (reason, domain, and every dynamic value of the 
 ResourceInfo and a RetryInfo where the error has them.
 """
 
+from contextlib import suppress
+
 import grpc
 from google.protobuf import any_pb2, duration_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from services.common import errors
@@ -30,6 +33,16 @@ CODES: dict[type[errors.DomainError], grpc.StatusCode] = {
     errors.DataLoss: grpc.StatusCode.DATA_LOSS,
 }
 _ERRORS = {code: kind for kind, code in CODES.items()}
+
+_DETAILS = {
+    kind.DESCRIPTOR.full_name: kind
+    for kind in (
+        error_details_pb2.ErrorInfo,
+        error_details_pb2.BadRequest,
+        error_details_pb2.ResourceInfo,
+        error_details_pb2.RetryInfo,
+    )
+}
 
 # The metadata limit of gRPC is 8 KiB and Envoy adds its own: a longer list of violations helps nobody.
 _MOST_VIOLATIONS = 20
@@ -98,26 +111,11 @@ def from_call(error: grpc.aio.AioRpcError) -> errors.DomainError:
 
 def _details(error: grpc.aio.AioRpcError) -> list[object]:
     """The details that we know how to read; none if they do not parse: an error must not hide behind another."""
-    known = (
-        error_details_pb2.ErrorInfo,
-        error_details_pb2.BadRequest,
-        error_details_pb2.ResourceInfo,
-        error_details_pb2.RetryInfo,
-    )
-    found: list[object] = []
-    for key, value in error.trailing_metadata() or ():
-        if key == DETAILS_KEY and isinstance(value, bytes):
-            try:
-                packed = status_pb2.Status.FromString(value).details
-            except ValueError:  # protobuf's DecodeError is one
-                return []
-            for detail in packed:
-                for kind in known:
-                    if detail.Is(kind.DESCRIPTOR):
-                        message = kind()
-                        detail.Unpack(message)
-                        found.append(message)
-    return found
+    sent = [value for key, value in error.trailing_metadata() or () if key == DETAILS_KEY and isinstance(value, bytes)]
+    with suppress(DecodeError):
+        packed = [detail for one in sent for detail in status_pb2.Status.FromString(one).details]
+        return [_DETAILS[name].FromString(one.value) for one in packed if (name := one.TypeName()) in _DETAILS]
+    return []
 
 
 def _packed(message: object) -> any_pb2.Any:

@@ -77,6 +77,8 @@ class TokenVerifier:
             raise Unauthenticated("TOKEN_SIGNATURE", "the token's signature does not hold") from None
         except jwt.PyJWTError:
             raise Unauthenticated("TOKEN_INVALID", "this is not a token that we accept") from None
+        if not claims["sub"]:
+            raise Unauthenticated("TOKEN_CLAIM_MISSING", "the token lacks the claim {claim}", claim="sub")
         return Identity(subject=claims["sub"], token=token, expires_at=float(claims["exp"]))
 
     def _key(self, key_id: object) -> Any:

@@ -140,8 +140,13 @@ def _counted_stream(metrics: MethodMetrics, method: Method, proceed: Behaviour) 
     return behaviour
 
 
-async def counted_messages(messages: AsyncIterator[Any], counter: Counter) -> AsyncIterator[Any]:
-    """The same messages, counted."""
-    async for message in messages:
-        counter.inc()
-        yield message
+async def counted_messages(messages: Any, counter: Counter) -> AsyncIterator[Any]:
+    """The same messages, counted. gRPC takes plain iterators of requests too."""
+    if hasattr(messages, "__aiter__"):
+        async for message in messages:
+            counter.inc()
+            yield message
+    else:
+        for message in messages:
+            counter.inc()
+            yield message

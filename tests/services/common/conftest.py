@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc.aio
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -50,16 +50,17 @@ Serve = Callable[..., AbstractAsyncContextManager[Served]]
 
 
 @pytest.fixture
-def serve(issuer: Issuer) -> Serve:
-    """`async with serve(style="write", stores=…, **settings) as served:`"""
+async def serve(issuer: Issuer) -> AsyncIterator[Serve]:
+    """`async with serve(style="write", stores=…, **settings) as served:`; its channel stays open after the server."""
+    channels: list[grpc.aio.Channel] = []
 
     @asynccontextmanager
     async def served(*, style: str = "generator", stores: Any = None, **changes: Any) -> AsyncIterator[Served]:
         with tempfile.TemporaryDirectory(prefix="s", dir="/tmp") as folder:
             settings = issuer.settings(Path(folder), **changes)
             spans = InMemorySpanExporter()
-            told = telemetry.set_up("echo", "pod-0", {"OTEL_TRACES_EXPORTER": "console"})
-            told.tracer_provider._active_span_processor._span_processors = ()
+            telemetry.set_up("echo", "pod-0", {})  # for its propagation format; the spans go to `spans` instead
+            told = Telemetry(TracerProvider())
             told.tracer_provider.add_span_processor(SimpleSpanProcessor(spans))
             drain = Drain(max_age_seconds=settings.max_stream_age_seconds)
             echo = {"generator": Echo, "write": WritingEcho}[style](drain)
@@ -67,14 +68,14 @@ def serve(issuer: Issuer) -> Serve:
                 (NAME,), lambda server: chat_pb2_grpc.add_ChatServiceServicer_to_server(echo, server), stores or {}
             )
             channel = open_channel(settings.grpc_listen, told)
-            try:
-                async with running(settings, service, drain, told):
-                    stub = chat_pb2_grpc.ChatServiceStub(channel)
-                    yield Served(settings, echo, drain, told, channel, stub, issuer.bearer("ada"), spans)
-            finally:
-                await channel.close()
+            channels.append(channel)
+            async with running(settings, service, drain, told):
+                stub = chat_pb2_grpc.ChatServiceStub(channel)
+                yield Served(settings, echo, drain, told, channel, stub, issuer.bearer("ada"), spans)
 
-    return served
+    yield served
+    for channel in channels:
+        await channel.close()
 
 
 @pytest.fixture(params=["generator", "write"])

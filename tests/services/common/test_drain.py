@@ -1,0 +1,59 @@
+"""The lives of streams."""
+
+import asyncio
+
+import pytest
+
+from services.common.drain import DRAINING, MAX_AGE, Drain
+
+
+async def test_all_lives_end_when_the_process_stops() -> None:
+    """Those that are open, and those that begin later."""
+    drain = Drain()
+    with drain.life() as first, drain.life() as second:
+        assert not first.over
+        drain.begin()
+        assert (first.reason, await second.wait()) == (DRAINING, DRAINING)
+    with drain.life() as late:
+        assert late.over
+
+
+async def test_a_life_ends_at_its_age_which_is_spread() -> None:
+    """Give or take a tenth."""
+    ages = []
+    loop = asyncio.get_running_loop()
+    drain = Drain(max_age_seconds=0.02)
+    with drain.life() as life:
+        assert await life.wait() == MAX_AGE
+    for _ in range(20):
+        with Drain(max_age_seconds=1000).life():
+            ages.append(min(handle.when() for handle in loop._scheduled if not handle.cancelled()) - loop.time())
+    assert 890 < min(ages) < max(ages) < 1110 and max(ages) - min(ages) > 10
+
+
+async def test_interrupting_cuts_a_wait_short() -> None:
+    """Whatever is awaited inside; an error from inside stays that error."""
+    drain = Drain()
+    with drain.life() as life:
+        asyncio.get_running_loop().call_later(0.01, drain.begin)
+        async with life.interrupting():
+            await asyncio.Event().wait()
+        assert life.over
+        async with life.interrupting():
+            await asyncio.Event().wait()
+    with Drain().life() as life, pytest.raises(TimeoutError):
+        async with life.interrupting():
+            raise TimeoutError
+    with Drain().life() as life:
+        async with life.interrupting():
+            pass
+        assert not life.over
+
+
+async def test_the_end_says_where_to_go_on() -> None:
+    """Reason and resume_after."""
+    drain = Drain()
+    drain.begin()
+    with drain.life() as life:
+        error = life.ended(resume_after=41)
+    assert (error.reason, error.values) == (DRAINING, {"resume_after": "41"})

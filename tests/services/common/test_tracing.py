@@ -1,0 +1,137 @@
+"""Spans, and the two faults of the instrumentation that are mended here (contrib#3066 and #3271)."""
+
+import asyncio
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from opentelemetry import trace
+from opentelemetry.instrumentation.grpc import aio_client_interceptors, aio_server_interceptor
+from opentelemetry.trace import StatusCode
+
+from protos.chat.v1 import chat_pb2_grpc
+from services.common.channels import open_channel
+from services.common.drain import Drain
+from tests.kit import eventually
+from tests.services.common.conftest import Serve, Served
+from tests.services.common.echo import KINDS, METHODS, NAME, WritingEcho, finish, start
+
+
+async def _ended(served: Served) -> None:
+    await eventually(lambda: served.finished("CLIENT") and served.finished("SERVER"), what="both spans have ended")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_servers_span_is_a_child_of_the_clients(serve: Serve, style: str, kind: str) -> None:
+    """One trace across the call, for each kind and each style of handler (#3066: also context.write)."""
+    async with serve(style=style) as served:
+        await finish(start(served.stub, kind, metadata=served.bearer))
+        await _ended(served)
+        (client,), (server,) = served.finished("CLIENT"), served.finished("SERVER")
+    assert server.parent is not None and client.context is not None
+    assert server.parent.span_id == client.context.span_id
+    assert server.context is not None and server.context.trace_id == client.context.trace_id
+    assert server.name == client.name == f"/{NAME}/{METHODS[kind]}"
+    assert server.attributes is not None and server.attributes["rpc.grpc.status_code"] == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("how", ["cancel the task", "cancel the call", "drop the call"])
+async def test_a_call_that_is_given_up_ends_its_span_once(serve: Serve, kind: str, how: str) -> None:
+    """Whatever ends it (#3271), with the code CANCELLED, and the server's span too."""
+    async with serve() as served:
+        call = start(served.stub, kind, "wait", metadata=served.bearer)
+        reading = asyncio.create_task(finish(call))
+        await eventually(lambda: served.echo.waiting == 1, what="the handler waits")
+        if how == "cancel the call":
+            call.cancel()
+        if how == "drop the call":
+            del call
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        del reading
+        await _ended(served)
+        (client,), (server,) = served.finished("CLIENT"), served.finished("SERVER")
+    for span in (client, server):
+        assert span.attributes is not None and span.attributes["rpc.grpc.status_code"] == 1
+    assert client.status.status_code is StatusCode.ERROR
+
+
+@pytest.mark.parametrize("kind", ["server_stream", "bidi_stream"])
+async def test_a_stream_that_is_not_read_to_its_end_ends_its_span(serve: Serve, kind: str) -> None:
+    """One response read, then cancelled."""
+    async with serve() as served:
+        call = start(served.stub, kind, "live" if kind == "server_stream" else "ok", metadata=served.bearer)
+        async for _ in call:
+            break
+        call.cancel()
+        await _ended(served)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_failure_is_in_both_spans_without_its_secrets(serve: Serve, kind: str) -> None:
+    """The code, no exception text; a NOT_FOUND is no fault of the server's."""
+    async with serve() as served:
+        for command in ("missing", "fail"):
+            served.spans.clear()
+            with pytest.raises(grpc.aio.AioRpcError):
+                await finish(start(served.stub, kind, command, metadata=served.bearer))
+            await _ended(served)
+            (client,), (server,) = served.finished("CLIENT"), served.finished("SERVER")
+            assert client.attributes is not None and server.attributes is not None
+            assert client.attributes["rpc.grpc.status_code"] == server.attributes["rpc.grpc.status_code"]
+            assert client.status.status_code is StatusCode.ERROR
+            assert server.status.status_code is (StatusCode.ERROR if command == "fail" else StatusCode.UNSET)
+            assert not server.events
+
+
+async def test_a_callers_own_trace_goes_on(serve: Serve) -> None:
+    """traceparent of the caller (W3C), whatever else it sends."""
+    async with serve() as served, grpc.aio.insecure_channel(served.settings.grpc_listen) as bare:
+        parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        metadata = (*served.bearer, ("traceparent", parent), ("x-b3-traceid", "1" * 32))
+        await finish(start(chat_pb2_grpc.ChatServiceStub(bare), "unary", metadata=metadata))
+        (server,) = served.finished("SERVER")
+    assert server.parent is not None and server.context is not None
+    assert f"{server.context.trace_id:032x}-{server.parent.span_id:016x}" in parent
+
+
+async def test_probes_make_no_spans(serve: Serve) -> None:
+    """A health check every second would bury the rest."""
+    async with serve() as served, grpc.aio.insecure_channel(served.settings.grpc_listen) as bare:
+        await health_pb2_grpc.HealthStub(bare).Check(health_pb2.HealthCheckRequest())
+        await finish(start(served.stub, "unary", metadata=served.bearer))
+        await _ended(served)
+        assert [span.name for span in served.finished("SERVER")] == [f"/{NAME}/SendMessage"]
+
+
+async def test_a_call_to_nobody_ends_its_span(serve: Serve, tmp_path: Path) -> None:
+    """UNAVAILABLE, and the span says so."""
+    async with serve() as served:
+        channel = open_channel(f"unix:{tmp_path}/nobody", served.telemetry)
+        with pytest.raises(grpc.aio.AioRpcError):
+            await finish(start(chat_pb2_grpc.ChatServiceStub(channel), "unary"))
+        (client,) = served.finished("CLIENT")
+        await channel.close()
+    assert client.attributes is not None
+    assert client.attributes["rpc.grpc.status_code"] == grpc.StatusCode.UNAVAILABLE.value[0]
+
+
+async def test_the_faults_are_still_there_without_our_module(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """When this fails, the instrumentation has been mended upstream, and `tracing` may become smaller."""
+    echo = WritingEcho(Drain())
+    path = f"unix:{tmp_path_factory.mktemp('t')}/s"
+    server = grpc.aio.server(interceptors=[aio_server_interceptor(tracer_provider=trace.NoOpTracerProvider())])
+    chat_pb2_grpc.add_ChatServiceServicer_to_server(echo, server)
+    server.add_insecure_port(path)
+    await server.start()
+    channel = grpc.aio.insecure_channel(path, interceptors=aio_client_interceptors())
+    try:
+        with pytest.raises(grpc.aio.AioRpcError, match="async for"):
+            await finish(start(chat_pb2_grpc.ChatServiceStub(channel), "server_stream"))
+    finally:
+        await channel.close()
+        await server.stop(None)
