@@ -5,7 +5,7 @@ of its own (SDS), because Envoy's configuration names the cluster `sds-grpc` for
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, Discovery
 
 from localmesh.ads.session import Nack, Session
 from localmesh.errors import MeshError
-from localmesh.xds.snapshot import Key, Snapshot
+from localmesh.xds.snapshot import Snapshot
 
 ADS = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 SDS = "envoy.service.secret.v3.SecretDiscoveryService"
@@ -61,10 +61,8 @@ class _Proxy:
 class DiscoveryServer:
     """Serves ADS and SDS on one Unix socket (mode 0600). Used from one event loop."""
 
-    def __init__(self, socket: Path, elsewhere: Iterable[Key] = ()) -> None:
-        """`elsewhere`: what snapshots may refer to because the proxies' bootstraps have it."""
+    def __init__(self, socket: Path) -> None:
         self._socket = socket
-        self._elsewhere = frozenset(elsewhere)
         self._server = grpc.aio.server(
             options=[("grpc.max_send_message_length", MESSAGE_BYTES), ("grpc.max_receive_message_length", -1)]
         )
@@ -98,13 +96,18 @@ class DiscoveryServer:
         """The nodes that have a stream."""
         return frozenset(node for node, proxy in self._proxies.items() if proxy.streams)
 
+    @property
+    def settled(self) -> frozenset[str]:
+        """The nodes that are connected and have acknowledged all that they subscribe to."""
+        return frozenset(node for node, proxy in self._proxies.items() if proxy.streams and proxy.settled)
+
     def publish(self, snapshots: Mapping[str, Snapshot]) -> "Publication":
         """Give these nodes these snapshots, at once or when they connect; other nodes keep theirs.
 
         All or nothing: raises MeshError, and sends nothing, if one of them refers to what it does not hold.
         """
         for node, snapshot in snapshots.items():
-            dangling = snapshot.consistent(self._elsewhere)
+            dangling = snapshot.consistent()
             if dangling:
                 raise MeshError(f"the configuration of {node} is not whole: {'; '.join(dangling)}")
         self._revision += 1

@@ -1,0 +1,5 @@
+"""`python -m localmesh`."""
+
+from localmesh.cli import main
+
+main()

@@ -1,0 +1,79 @@
+"""`localmesh logs`: read from the files, so that it also works when the mesh is down."""
+
+from pathlib import Path
+
+import click
+import watchfiles
+
+from localmesh.errors import MeshError
+from localmesh.runtime import dirs
+
+# Beside the pods: what the control plane itself writes.
+MESH = "localmesh"
+
+
+@click.command()
+@click.argument("pod")
+@click.option("--follow", "-f", is_flag=True, help="Go on as lines are written, until Ctrl-C.")
+@click.option("--container", "-c", default="", help="One of the pod's programs, such as `envoy`; without it all.")
+@click.option("--lines", "-n", default=100, show_default=True, help="Of each file, from its end; 0: only new ones.")
+@click.pass_obj
+def logs(state: Path, pod: str, follow: bool, container: str, lines: int) -> None:
+    """What a pod's programs write. POD is `name` or `namespace/name`; `localmesh` is the control plane.
+
+    \b
+      localmesh logs user-v1-0
+      localmesh logs gateway-0 -f -c envoy
+    """
+    found = files(dirs.of(state).logs, pod, container)
+    for file in found:
+        for line in _last(file, lines):
+            _print(file, line, len(found) > 1)
+    if follow:
+        _follow(found)
+
+
+def files(folder: Path, pod: str, container: str) -> list[Path]:
+    """The logs of a pod's programs. MeshError if there are none."""
+    if pod == MESH:
+        candidates = list(folder.glob(f"{MESH}.log"))
+    else:
+        namespace, _, name = pod.rpartition("/")
+        candidates = list(folder.glob(f"{namespace or '*'}.{name}.{container or '*'}.log"))
+    if not candidates:
+        # <namespace>.<pod>.<process>.log; a pod's name has no dots here, nor has a namespace's.
+        known = sorted({"/".join(file.name.split(".")[:2]) for file in folder.glob("*.*.*.log")})
+        raise MeshError(
+            f"there is no log of {pod}" + (f", {container}" if container else ""),
+            f"one of {', '.join([*known, MESH])}" if known else "localmesh up",
+        )
+    return sorted(candidates)
+
+
+def _last(file: Path, lines: int) -> list[str]:
+    return file.read_text(errors="replace").splitlines()[-lines:] if lines else []
+
+
+def _print(file: Path, line: str, several: bool) -> None:
+    prefix = click.style(f"{file.name.split('.')[-2]:<8} ", dim=True) if several else ""
+    click.echo(prefix + line)
+
+
+def _follow(found: list[Path]) -> None:
+    """Print what is added, also by programs that are started again."""
+    ends = {file: file.stat().st_size for file in found}
+    rests = dict.fromkeys(found, "")
+    for _ in watchfiles.watch(*found, rust_timeout=500, yield_on_timeout=True, debounce=50, step=10):
+        for file in found:
+            text, ends[file] = _added(file, ends[file])
+            *whole, rests[file] = (rests[file] + text).split("\n")
+            for line in whole:
+                _print(file, line, len(found) > 1)
+
+
+def _added(file: Path, end: int) -> tuple[str, int]:
+    size = file.stat().st_size
+    with file.open("rb") as opened:
+        opened.seek(end if size >= end else 0)  # it was trimmed
+        added = opened.read()
+        return added.decode(errors="replace"), opened.tell()

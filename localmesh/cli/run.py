@@ -1,0 +1,80 @@
+"""The mesh in this process, until SIGTERM or Ctrl-C: what `localmesh up` starts, and `up --foreground` is."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from google.protobuf.json_format import MessageToJson
+
+from localmesh.cli.progress import Progress
+from localmesh.control.control_pb2 import Report
+from localmesh.control.failures import encode
+from localmesh.control.messages import encode_status
+from localmesh.control.server import serving
+from localmesh.errors import MeshError
+from localmesh.runtime.dirs import Dirs
+from localmesh.up.running import RunningMesh, running
+
+Tell = Callable[[Report], None]
+
+
+async def run(paths: tuple[Path, ...], where: Dirs, began: float, pipe: int | None) -> None:
+    """Start the mesh, tell how that goes (on `pipe`, or on the terminal), and run it until the end is asked for.
+
+    Raises MeshError if the start fails; nothing is left running then.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    tell = _teller(pipe)
+    ending = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    try:
+        async with running(paths, where, ending, began) as mesh, serving(mesh, where.socket("control")):
+            await _started(mesh, tell)
+            await ending.wait()
+    except MeshError as error:
+        tell(Report(failure=encode(error)))
+        raise
+
+
+async def _started(mesh: RunningMesh, tell: Tell) -> None:
+    """Tell each state until every pod is ready. Raises MeshError if the start fails."""
+    watching = asyncio.create_task(_watch(mesh, tell))
+    try:
+        await mesh.started()
+    finally:
+        watching.cancel()
+    if not mesh.ending.is_set():
+        tell(Report(status=encode_status(mesh.status()), ready=True))
+
+
+async def _watch(mesh: RunningMesh, tell: Tell) -> None:
+    async for status in mesh.statuses():
+        tell(Report(status=encode_status(status)))
+
+
+def _teller(pipe: int | None) -> Tell:
+    if pipe is None:
+        progress = Progress()
+        return lambda report: _say(report, progress)
+    os.set_inheritable(pipe, False)
+
+    def tell(report: Report) -> None:
+        try:
+            os.write(pipe, (MessageToJson(report, indent=None) + "\n").encode())
+        except OSError:
+            return  # nobody waits any more
+        if report.ready or report.HasField("failure"):
+            os.close(pipe)
+
+    return tell
+
+
+def _say(report: Report, progress: Progress) -> None:
+    progress.show(report.status)
+    if report.ready:
+        click.echo("Every pod is ready. Ctrl-C ends the mesh.")

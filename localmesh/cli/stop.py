@@ -1,0 +1,65 @@
+"""`localmesh down` and `clean`."""
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import click
+
+from localmesh.errors import MeshError
+from localmesh.runtime import dirs
+from localmesh.runtime.dirs import Dirs
+
+# Every pod may take its grace (30 s), one rank of pods after the other.
+_PATIENCE_SECONDS = 120.0
+
+
+@click.command()
+@click.pass_obj
+def down(state: Path) -> None:
+    """Stop the mesh: pods finish what they do, and end. Its data stays for the next `up`.
+
+    \b
+      localmesh down
+    """
+    click.echo("The mesh is down; its data stays." if stop(dirs.of(state)) else "The mesh is not running.")
+
+
+@click.command()
+@click.pass_obj
+def clean(state: Path) -> None:
+    """Stop the mesh and forget its data and logs.
+
+    \b
+      localmesh clean
+    """
+    where = dirs.of(state)
+    stop(where)
+    if where.state.exists():
+        with dirs.held(where):
+            shutil.rmtree(where.data)
+            shutil.rmtree(where.logs)
+            shutil.rmtree(where.run)
+        (where.state / "lock").unlink()
+        if not any(where.state.iterdir()):
+            where.state.rmdir()
+    click.echo("The mesh is down, and its data is gone.")
+
+
+def stop(where: Dirs) -> bool:
+    """End the mesh that runs on these folders, and wait until it is gone. False if none ran. MeshError if it stays."""
+    process = dirs.holder(where)
+    if process is None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, signal.SIGTERM)
+    until = time.monotonic() + _PATIENCE_SECONDS
+    # Not the process is waited for but its lock, which it holds until nothing of the mesh is left.
+    while dirs.holder(where) is not None:
+        if time.monotonic() > until:
+            raise MeshError(f"the mesh (process {process}) does not end", f"kill -9 {process}: its pods end with it")
+        time.sleep(0.02)
+    return True

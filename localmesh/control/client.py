@@ -1,0 +1,43 @@
+"""The control API as the command line sees it: one call after another, errors as they were raised in the mesh."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import grpc
+
+from localmesh.control.control_pb2 import Failure
+from localmesh.control.control_pb2_grpc import ControlServiceStub
+from localmesh.control.failures import TRAILER, decode
+from localmesh.errors import MeshError
+
+
+@contextmanager
+def connected(socket: Path) -> Iterator[ControlServiceStub]:
+    """The mesh behind this socket. Inside, a failed call raises the MeshError that the mesh raised.
+
+    Raises MeshError if no mesh answers there.
+    """
+    if not socket.exists():
+        raise _not_running()
+    with grpc.insecure_channel(f"unix:{socket}") as channel:
+        try:
+            yield ControlServiceStub(channel)
+        except grpc.RpcError as error:
+            raise _told(error) from error
+
+
+def _told(error: grpc.RpcError) -> MeshError:
+    # What a stub raises is both an RpcError and a Call; the two declare that they cannot be one class.
+    call = cast(grpc.Call, error)
+    for key, value in call.trailing_metadata() or ():
+        if key == TRAILER and isinstance(value, bytes):
+            return decode(Failure.FromString(value))
+    if call.code() is grpc.StatusCode.UNAVAILABLE:
+        return _not_running()
+    return MeshError(f"the mesh answered {call.code().name}: {call.details()}", "localmesh logs localmesh")
+
+
+def _not_running() -> MeshError:
+    return MeshError("the mesh is not running", "localmesh up")

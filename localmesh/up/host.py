@@ -1,0 +1,59 @@
+"""This machine as a plan must know it: addresses for the pods, and the programs that they are made of."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from localmesh.mesh import Mesh
+from localmesh.mesh.pods import Proxy
+from localmesh.runtime import addresses, programs
+from localmesh.runtime.addresses import Block, PodAddress
+from localmesh.runtime.dirs import Dirs
+from localmesh.runtime.local import LocalRun
+from localmesh.runtime.plan import Machine
+
+
+@dataclass(slots=True)
+class Host:
+    """One mesh's part of this machine. `root`: where local programs are started."""
+
+    dirs: Dirs
+    block: Block
+    root: Path
+    _opened: frozenset[str] = field(default_factory=frozenset)
+
+    def machine(self, mesh: Mesh, local: LocalRun) -> Machine:
+        """For a plan of this mesh. MeshError if a program is missing."""
+        return Machine(
+            addresses={pod.key: self.block.take(pod.key) for pod in mesh.pods},
+            dirs=self.dirs,
+            programs=_programs(mesh, local),
+            root=self.root,
+            environ=dict(os.environ),
+        )
+
+    def open(self, local: LocalRun) -> None:
+        """Claims for the gateways what they open on this machine. MeshError if another program has it."""
+        wanted = frozenset(expose.address for expose in local.expose)
+        for address in sorted(wanted - self._opened):
+            addresses.require_free(address)
+        self._opened = wanted
+
+
+def imagined(dirs: Dirs, mesh: Mesh) -> Machine:
+    """A machine on which nothing is claimed or looked up: for `check`, which starts nothing."""
+    return Machine(
+        addresses={pod.key: PodAddress("127.0.0.1", "127.0.0.1") for pod in mesh.pods},
+        dirs=dirs,
+        programs={name: name for name in programs.NAMES},
+        root=Path(),
+    )
+
+
+def _programs(mesh: Mesh, local: LocalRun) -> dict[str, str]:
+    names = [name for name in programs.NAMES if local.uses(name)]
+    if any(pod.proxy is not Proxy.NONE for pod in mesh.pods):
+        names.append(programs.ENVOY)
+    if any(image.rootless for image in local.images.values()):
+        programs.require_rootless()
+    return {name: str(programs.find(name).path) for name in dict.fromkeys(names)}

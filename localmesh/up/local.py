@@ -1,0 +1,91 @@
+"""deploy/local.yaml as written, and what the runtime makes of it: its records know no YAML."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from localmesh.manifests import Documents, Record
+from localmesh.manifests.record import Port, empty_map, json_named
+from localmesh.runtime.local import Expose, Image, Listen, LocalRun, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenListen(Record):
+    """How a program is told where to listen for one port."""
+
+    EXACTLY_ONE: ClassVar[tuple[str, ...]] = ("env", "socket", "address")
+
+    env: str | None = None
+    socket: str | None = None
+    address: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenStep(Record):
+    """One command, with its input."""
+
+    command: tuple[str, ...]
+    stdin: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenImage(Record):
+    """How an image is run as a local program."""
+
+    command: tuple[str, ...]
+    listen: Mapping[str, WrittenListen] = empty_map()
+    env: Mapping[str, str] = empty_map()
+    prepare: tuple[WrittenStep, ...] = ()
+    seed: tuple[WrittenStep, ...] = ()
+    rootless: bool = False
+    stop_signal: str = json_named("stop_signal", "SIGTERM")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenExpose(Record):
+    """A port of a gateway that is also opened on this machine."""
+
+    gateway: str
+    port: Port
+    address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenLocalRun(Record):
+    """The document."""
+
+    api_version: str
+    kind: str
+    images: Mapping[str, WrittenImage] = empty_map()
+    expose: tuple[WrittenExpose, ...] = ()
+
+
+def local_run(documents: Documents) -> LocalRun:
+    """The LocalRun of these documents; an empty one if there is none. Raises Problems."""
+    if documents.local is None:
+        return LocalRun()
+    written = documents.local.decode(WrittenLocalRun)
+    return LocalRun(
+        images={name: _image(image) for name, image in written.images.items()},
+        expose=tuple(Expose(one.gateway, one.port, one.address, one.where) for one in written.expose),
+    )
+
+
+def _image(written: WrittenImage) -> Image:
+    return Image(
+        command=written.command,
+        listen={
+            port: Listen(listen.env or "", listen.socket or "", bool(listen.address))
+            for port, listen in written.listen.items()
+        },
+        env=written.env,
+        prepare=_steps(written.prepare),
+        seed=_steps(written.seed),
+        rootless=written.rootless,
+        stop_signal=written.stop_signal,
+        where=written.where,
+    )
+
+
+def _steps(written: tuple[WrittenStep, ...]) -> tuple[Step, ...]:
+    return tuple(Step(step.command, step.stdin) for step in written)

@@ -1,0 +1,89 @@
+"""What the proxies are told: a snapshot for each, with its secrets, and whether they have acknowledged."""
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from localmesh.ads import DiscoveryServer, Publication
+from localmesh.mesh import Placement
+from localmesh.runtime.podplan import PodPlan
+from localmesh.runtime.wallet import Wallet
+from localmesh.up import stages
+from localmesh.up.stages import Design
+from localmesh.xds.bootstrap import bootstrap_json
+from localmesh.xds.readable import to_json
+from localmesh.xds.secrets import gateway_secrets, secrets
+from localmesh.xds.snapshot import CLUSTER, ENDPOINT, Snapshot
+
+
+class Proxies:
+    """The Envoys of a mesh, each known by its pod (`namespace/name`)."""
+
+    def __init__(self, ads: DiscoveryServer, socket: Path, wallet: Wallet) -> None:
+        self.wallet = wallet
+        self._ads, self._socket = ads, socket
+        self.snapshots: Mapping[str, Snapshot] = {}  # as last published
+
+    def bootstrap(self, plan: PodPlan) -> str:
+        """The text that a pod's Envoy starts with."""
+        service = f"{plan.workload.partition('/')[2]}.{plan.namespace}"
+        return bootstrap_json(_node(plan.key), service, str(plan.admin), str(self._socket))
+
+    def publish(self, snapshots: Mapping[str, Snapshot]) -> Publication:
+        """Tell every proxy its snapshot; it is sent only what differs. The proxies of pods that are gone are forgotten."""
+        self._ads.forget({_node(key) for key in self.snapshots.keys() - snapshots.keys()})
+        publication = self._ads.publish({_node(key): snapshot for key, snapshot in snapshots.items()})
+        self.snapshots = snapshots
+        return publication
+
+    async def change(self, snapshots: Mapping[str, Snapshot], *, within: float) -> None:
+        """Tell every proxy, make before break, and wait until all that are connected have acknowledged.
+
+        Clusters that end are kept until no route leads to them any more. Raises as Publication.acked.
+        """
+        kept = {key: _with_clusters_of(self.snapshots.get(key), snapshot) for key, snapshot in snapshots.items()}
+        if any(kept[key].version != snapshot.version for key, snapshot in snapshots.items()):
+            await self.publish(kept).acked(within=within)
+        await self.publish(snapshots).acked(within=within)
+
+    def configured(self, design: Design, placements: Mapping[str, Placement]) -> dict[str, Snapshot]:
+        """The snapshot of each pod of a design, with secrets. Raises Problems."""
+        leaves = self.wallet.leaves(plan.identity for plan in design.plans if plan.envoy)
+        identities = {plan.key: plan.identity for plan in design.plans}
+        made = {}
+        for key, snapshot in stages.configured(design, placements).items():
+            leaf, pod = leaves[identities[key]], design.mesh.pod(key)
+            own = secrets(leaf.certificate, leaf.private_key, self.wallet.authority.bundle)
+            made[key] = snapshot.merged(own)
+            if pod and pod.servers:
+                made[key] = made[key].merged(gateway_secrets(pod, design.mesh.credentials))
+        return made
+
+    def differing(self, snapshots: Mapping[str, Snapshot]) -> tuple[str, ...]:
+        """The pods whose proxies would be told something new."""
+        return tuple(
+            key
+            for key, snapshot in snapshots.items()
+            if key not in self.snapshots or self.snapshots[key].version != snapshot.version
+        )
+
+    def readable(self, key: str) -> dict[str, list[dict[str, object]]]:
+        """What a pod's proxy was last told, without secrets; empty for a pod without a proxy."""
+        return to_json(self.snapshots.get(key, Snapshot.of({})))
+
+    @property
+    def settled(self) -> Collection[str]:
+        """The pods whose proxies have acknowledged all that they were told."""
+        settled = self._ads.settled
+        return frozenset(key for key in self.snapshots if _node(key) in settled)
+
+
+def _node(key: str) -> str:
+    """`<pod>.<namespace>`, of the pod `namespace/name`."""
+    namespace, _, name = key.partition("/")
+    return f"{name}.{namespace}"
+
+
+def _with_clusters_of(before: Snapshot | None, after: Snapshot) -> Snapshot:
+    if before is None:
+        return after
+    return Snapshot.of({url: before.type(url).values() for url in (CLUSTER, ENDPOINT)}).merged(after)

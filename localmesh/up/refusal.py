@@ -1,0 +1,26 @@
+"""What a proxy refused, told by the YAML that caused it."""
+
+from collections.abc import Iterable, Mapping
+
+from localmesh.ads import Nack
+from localmesh.errors import Problem, Problems, Where
+from localmesh.xds.snapshot import Snapshot
+
+
+def explained(nacks: Iterable[Nack], snapshots: Mapping[str, Snapshot]) -> Problems:
+    """The problems behind these refusals of `snapshots` (by pod): the same cause at many proxies is one problem."""
+    found: dict[Problem, list[str]] = {}
+    for nack in nacks:
+        name, _, namespace = nack.node.rpartition(".")
+        for problem in _problems(nack, snapshots.get(f"{namespace}/{name}", Snapshot.of({}))):
+            found.setdefault(problem, []).append(nack.node)
+    return Problems(
+        Problem(problem.where, problem.what, f"refused by the Envoy of {', '.join(nodes)}; nothing was changed")
+        for problem, nodes in found.items()
+    )
+
+
+def _problems(nack: Nack, snapshot: Snapshot) -> list[Problem]:
+    places = [where for name in nack.names for where in snapshot.origins(nack.type_url, name)[:1]]
+    what = f"Envoy refuses {', '.join(nack.names) or nack.type_url.rpartition('.')[2]}: {nack.message}"
+    return [Problem(where, what) for where in places or [Where("the compiled configuration")]]

@@ -1,0 +1,312 @@
+"""A running mesh: performs what `stages` decides, at the start and whenever something changes.
+
+Everything that can be wrong is found before anything is touched. What is in force is one value, `_design`: a change
+puts another in its place, tells the proxies, and puts the old one back if one of them refuses.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from pathlib import Path
+
+from localmesh.ads import DiscoveryServer, Refused
+from localmesh.errors import MeshError, Problem, Problems
+from localmesh.runtime import addresses, dirs, process
+from localmesh.runtime.certs import new_authority
+from localmesh.runtime.dirs import Dirs
+from localmesh.runtime.pod import PodState
+from localmesh.runtime.supervisor import Supervisor
+from localmesh.runtime.wallet import Wallet
+from localmesh.up import stages
+from localmesh.up.host import Host
+from localmesh.up.proxies import Proxies
+from localmesh.up.refusal import explained
+from localmesh.up.stages import Design, Written
+from localmesh.up.starts import Starts
+from localmesh.up.status import MeshStatus, Phases, PodStatus
+from localmesh.up.watch import saves
+from localmesh.xds.snapshot import Snapshot
+
+log = logging.getLogger(__name__)
+
+READY_SECONDS = 120.0
+ACK_SECONDS = 15.0
+# A program that ends so often before it was ever ready will not get well by itself.
+FUTILE_RESTARTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What a change came to: the pods (`namespace/name`) whose proxies were told something new."""
+
+    changed: tuple[str, ...]
+    seconds: float
+    warnings: tuple[Problem, ...]
+
+
+@asynccontextmanager
+async def running(
+    paths: tuple[Path, ...], where: Dirs, ending: asyncio.Event, began: float
+) -> AsyncIterator["RunningMesh"]:
+    """The mesh of these files, started and not yet ready; at the end of the block nothing of it is left.
+
+    `ending` is set when the end is asked for, `began` is when the person asked for the start (Unix time).
+    Raises Problems or MeshError if it cannot be started.
+    """
+    phases = Phases(began)
+    phases.add("interpreter and imports", began, time.time())
+    async with AsyncExitStack() as undo:
+        undo.enter_context(dirs.held(where))
+        block = addresses.claim()
+        undo.callback(block.release)
+        host = Host(where, block, Path.cwd())
+        with phases.phase("load"):
+            written = stages.read(paths)
+        with phases.phase("resolve and plan"):
+            design = stages.designed(written, host.machine)
+            host.open(written.local)
+        ads = DiscoveryServer(where.socket("ads"))
+        await ads.start()
+        undo.push_async_callback(ads.stop)
+        wallet = Wallet(new_authority(design.mesh.trust_domain, now=datetime.now(UTC)))
+        proxies = Proxies(ads, where.socket("ads"), wallet)
+        mesh = RunningMesh(paths=paths, host=host, proxies=proxies, design=design, ending=ending, phases=phases)
+        undo.push_async_callback(mesh.stop)
+        await mesh.start()
+        yield mesh
+
+
+class RunningMesh:
+    """What a person can ask of a mesh that runs. Used on one event loop."""
+
+    def __init__(
+        self,
+        *,
+        paths: tuple[Path, ...],
+        host: Host,
+        proxies: Proxies,
+        design: Design,
+        ending: asyncio.Event,
+        phases: Phases,
+    ) -> None:
+        self.ending = ending
+        self._paths, self._host, self._proxies, self._design = paths, host, proxies, design
+        self._phases, self._starts = phases, Starts(phases)
+        self._supervisor = Supervisor(bootstrap=proxies.bootstrap, on_change=self._tell)
+        self._problems: tuple[Problem, ...] = ()
+        self._changing = asyncio.Lock()
+        self._stirred = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # --- the start and the end ---------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start all pods and tell their proxies; returns before they are ready."""
+        await self._supervisor.reconcile(self._design.plans)
+        with self._phases.phase("compile"):
+            self._proxies.publish(self._configured())
+        self._spawn(self._observe(), self._renew(), self._watch_files())
+
+    async def started(self) -> None:
+        """Return when every pod is ready and every proxy has acknowledged, or the end is asked for.
+
+        Raises MeshError if a pod does not become ready: what it said last, and where its log is.
+        """
+        ready = asyncio.create_task(self._supervisor.ready(within=READY_SECONDS))
+        futile, ended = asyncio.create_task(self._futile()), asyncio.create_task(self.ending.wait())
+        waits: set[asyncio.Task[None] | asyncio.Task[bool]] = {ready, futile, ended}
+        done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for task in waits - done:
+            task.cancel()
+        for task in done:
+            task.result()
+        if not self.ending.is_set():
+            with self._phases.phase("last acknowledgement"):
+                await self._tell()
+
+    async def stop(self) -> None:
+        """End everything."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._supervisor.stop()
+
+    async def _futile(self) -> None:
+        """Raise MeshError once a program ends again and again before it was ever ready."""
+        async for _ in self.statuses():
+            for state in self._supervisor.states():
+                if state.restarts >= FUTILE_RESTARTS and not self._starts.of[state.key].ready:
+                    raise self._does_not_start(state)
+
+    def _does_not_start(self, state: PodState) -> MeshError:
+        plan = next(plan for plan in self._supervisor.plans() if plan.key == state.key)
+        worst = max(state.processes, key=lambda process: process.restarts)
+        launch = next(one.launch for one in (*plan.apps, plan.envoy) if one and one.name == worst.name)
+        said = process.tail(launch.log)
+        return MeshError(f"{state.key} does not start: {state.reason}", f"see {launch.log}\n{said}")
+
+    # --- what a person asks ------------------------------------------------------------------------------------------
+
+    def status(self) -> MeshStatus:
+        """The state now."""
+        return MeshStatus(
+            process=os.getpid(),
+            started_at=self._phases.zero,
+            paths=tuple(str(path.absolute()) for path in self._paths),
+            pods=tuple(self._pod_status(state) for state in self._supervisor.states()),
+            problems=self._problems,
+            warnings=self._design.warnings,
+            phases=tuple(self._phases.ended),
+            gateways=tuple(expose.address for expose in self._design.written.local.expose),
+        )
+
+    async def statuses(self) -> AsyncIterator[MeshStatus]:
+        """The state now, and again whenever it changes."""
+        while True:
+            stirred = self._stirred
+            yield self.status()
+            await stirred.wait()
+
+    async def apply(self) -> Applied:
+        """Read the files again. Returns when every proxy obeys them and the pods are as they say.
+
+        All or nothing: Problems, also of what a proxy refuses, leave everything as it was.
+        """
+        async with self._changing:
+            try:
+                applied = await self._change(stages.read(self._paths, self._design.written.replicas))
+            except Problems as problems:
+                self._problems = problems.problems
+                self._stir()
+                raise
+            self._problems = ()
+            self._stir()
+            return applied
+
+    async def scale(self, workload: str, replicas: int) -> None:
+        """Set the number of pods of a workload; returns when they are ready, or gone. Raises MeshError."""
+        key = self._workload(workload)
+        async with self._changing:
+            written = self._design.written
+            await self._change(replace(written, replicas={**written.replicas, key: replicas}))
+            pods = [plan.key for plan in self._design.plans if plan.workload == key]
+            await self._supervisor.ready(within=READY_SECONDS, pods=pods)
+
+    async def restart(self, workload: str) -> None:
+        """Replace a workload's pods one by one. Raises MeshError."""
+        key = self._workload(workload)
+        async with self._changing:
+            await self._supervisor.restart(key)
+
+    def kill(self, pod: str, number: int, container: str) -> None:
+        """Send a signal to a pod's process, as a fault would. Raises MeshError."""
+        self._supervisor.kill(self._pod(pod), signal.Signals(number or signal.SIGKILL), container)
+
+    def config(self, pod: str) -> str:
+        """What a pod's proxy was last told, as JSON without secrets. Raises MeshError."""
+        return json.dumps(self._proxies.readable(self._pod(pod)), indent=2)
+
+    # --- changes -----------------------------------------------------------------------------------------------------
+
+    async def _change(self, written: Written) -> Applied:
+        """Put another design in force, or raise and leave everything as it was."""
+        began, before = time.monotonic(), self._design
+        design = stages.designed(written, self._host.machine)
+        self._host.open(written.local)
+        self._design = design
+        try:
+            snapshots = self._configured()
+            changed = self._proxies.differing(snapshots)
+            await self._proxies.change(snapshots, within=ACK_SECONDS)
+        except MeshError as error:
+            self._design, refused = before, self._proxies.snapshots
+            await self._roll_back()
+            raise (explained(error.nacks, refused) if isinstance(error, Refused) else error) from error
+        seconds = time.monotonic() - began
+        await self._supervisor.reconcile(design.plans)
+        return Applied(changed, seconds, design.warnings)
+
+    async def _roll_back(self) -> None:
+        try:
+            await self._proxies.change(self._configured(), within=ACK_SECONDS)
+        except MeshError:
+            log.exception("not every proxy took the previous configuration back")
+
+    async def _tell(self) -> None:
+        """Pods have come, gone, or changed their readiness: tell the proxies, and wait for them."""
+        await self._proxies.publish(self._configured()).acked(within=ACK_SECONDS)
+
+    def _configured(self) -> dict[str, Snapshot]:
+        return self._proxies.configured(self._design, self._supervisor.placements())
+
+    # --- beside ------------------------------------------------------------------------------------------------------
+
+    async def _observe(self) -> None:
+        states: tuple[PodState, ...] = ()
+        while True:
+            states = await self._supervisor.changes(states)
+            self._starts.see(states)
+            self._stir()
+
+    async def _renew(self) -> None:
+        async for _ in self._proxies.wallet.renewals():
+            self._proxies.publish(self._configured())
+
+    async def _watch_files(self) -> None:
+        async for files in saves(self._paths, self.ending):
+            names = ", ".join(sorted(file.name for file in files))
+            try:
+                applied = await self.apply()
+            except MeshError as error:
+                log.error("%s: not in force:\n%s", names, error)
+            else:
+                log.info("%s: in force at %d proxies after %.3f s", names, len(applied.changed), applied.seconds)
+
+    def _stir(self) -> None:
+        self._stirred.set()
+        self._stirred = asyncio.Event()
+
+    def _spawn(self, *work: Coroutine[None, None, None]) -> None:
+        self._tasks += [asyncio.create_task(each) for each in work]
+
+    def _pod_status(self, state: PodState) -> PodStatus:
+        namespace, _, name = state.key.partition("/")
+        start = self._starts.of.get(state.key)
+        return PodStatus(
+            namespace=namespace,
+            name=name,
+            workload=state.workload,
+            address=state.address,
+            state=state.phase.value,
+            reason=state.reason,
+            ready=state.ready,
+            restarts=state.restarts,
+            started_at=start.began if start else 0.0,
+            start_seconds=start.ready - start.began if start and start.ready else 0.0,
+            acked=state.key in self._proxies.settled,
+        )
+
+    def _pod(self, name: str) -> str:
+        return _known(name, [plan.key for plan in self._design.plans], "pod")
+
+    def _workload(self, name: str) -> str:
+        return _known(name, [workload.key for workload in self._design.mesh.workloads], "workload")
+
+
+def _known(name: str, keys: list[str], kind: str) -> str:
+    """The key `namespace/name` that `name` means, with or without its namespace. Raises MeshError."""
+    found = [key for key in keys if name in (key, key.partition("/")[2])]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise MeshError(f"{name} may be {' or '.join(found)}", "name its namespace too")
+    near = get_close_matches(name, [key.partition("/")[2] for key in keys], n=1)
+    raise MeshError(f"there is no {kind} {name}", f"did you mean {near[0]}?" if near else f"one of {', '.join(keys)}")

@@ -1,0 +1,89 @@
+"""The pure stages, one after the other: what files say becomes pods to run and a snapshot for each.
+
+    paths ─ load ─► documents ─ resolve ─► mesh ─ plan ─► pods ─► placements ─ resolve, compile, capture ─► snapshots
+
+`check` and `compile` are the same pipeline, cut short.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from localmesh.errors import Problem, Problems
+from localmesh.manifests import Documents, load
+from localmesh.mesh import Mesh, Placement
+from localmesh.resolve import resolve
+from localmesh.runtime.dirs import Dirs
+from localmesh.runtime.local import LocalRun
+from localmesh.runtime.plan import Machine, plan
+from localmesh.runtime.podplan import PodPlan
+from localmesh.up.host import imagined
+from localmesh.up.local import local_run
+from localmesh.xds.capture import capture
+from localmesh.xds.compile import compile as compile_pod
+from localmesh.xds.snapshot import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the files say, and the numbers of pods that a person has asked for since (by `namespace/name`)."""
+
+    documents: Documents
+    local: LocalRun
+    replicas: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What shall run: the pods' plans, and what they were made from."""
+
+    written: Written
+    mesh: Mesh  # with every pod where its plan puts it, and none ready
+    plans: tuple[PodPlan, ...]
+    warnings: tuple[Problem, ...] = ()
+
+
+def read(paths: Iterable[Path], replicas: Mapping[str, int] | None = None) -> Written:
+    """The documents of these files and folders. Raises Problems."""
+    documents = load(paths)
+    return Written(documents, local_run(documents), replicas or {})
+
+
+def meant(written: Written, placements: Mapping[str, Placement] | None = None) -> tuple[Mesh, tuple[Problem, ...]]:
+    """The mesh that is meant, and warnings of what was probably not. Raises Problems."""
+    resolution = resolve(written.documents, placements or {}, written.replicas)
+    if resolution.problems:
+        raise Problems(resolution.problems)
+    return resolution.mesh, (*written.documents.warnings, *resolution.warnings)
+
+
+def checked(written: Written, where: Dirs) -> Design:
+    """All that can be found wrong without a machine to run on. Raises Problems."""
+    mesh, warnings = meant(written)
+    plans = plan(mesh, written.local, imagined(where, mesh)) if written.documents.local else ()
+    return Design(written, mesh, plans, warnings)
+
+
+def designed(written: Written, machine: Callable[[Mesh, LocalRun], Machine]) -> Design:
+    """The pods to run, each with a place of its own on this machine. Raises Problems."""
+    mesh, warnings = meant(written)
+    plans = plan(mesh, written.local, machine(mesh, written.local))
+    mesh, _ = meant(written, {each.key: each.placement for each in plans})
+    return Design(written, mesh, plans, warnings)
+
+
+def configured(design: Design, placements: Mapping[str, Placement]) -> dict[str, Snapshot]:
+    """A snapshot for each pod's proxy, with every other pod where it stands and as ready as it is. No secrets."""
+    places = {each.key: placements.get(each.key, each.placement) for each in design.plans}
+    mesh, _ = meant(design.written, places)
+    return {
+        each.key: capture(compile_pod(mesh, pod), mesh, pod, places[each.key])
+        for each in design.plans
+        if each.envoy and (pod := mesh.pod(each.key))
+    }
+
+
+def compiled(written: Written) -> tuple[dict[str, Snapshot], tuple[Problem, ...]]:
+    """A snapshot for each pod as istiod would send it to a cluster's, and warnings. Raises Problems."""
+    mesh, warnings = meant(written)
+    return {pod.key: compile_pod(mesh, pod) for pod in mesh.pods}, warnings
