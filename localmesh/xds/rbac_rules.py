@@ -124,9 +124,12 @@ def _both(kind: Kind, key: str, yes: tuple[str, ...], no: tuple[str, ...], conte
 def _any_of(kind: Kind, terms: list[Term]) -> Term:
     if kind.bare and len(terms) == 1:
         return terms[0]
+    joined: Term
     if kind.principal:
-        return rbac_pb2.Principal(or_ids=rbac_pb2.Principal.Set(ids=terms))
-    return rbac_pb2.Permission(or_rules=rbac_pb2.Permission.Set(rules=terms))
+        joined = rbac_pb2.Principal(or_ids=rbac_pb2.Principal.Set(ids=terms))
+    else:
+        joined = rbac_pb2.Permission(or_rules=rbac_pb2.Permission.Set(rules=terms))
+    return joined
 
 
 def _all_permissions(terms: list[Term]) -> rbac_pb2.Permission:

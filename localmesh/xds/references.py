@@ -5,6 +5,7 @@ are few.
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from google.protobuf import symbol_database
 from google.protobuf.message import Message
@@ -15,7 +16,7 @@ from localmesh.xds.snapshot import CLUSTER, EXTENSION, ROUTE, Key
 # Clusters that the bootstrap brings.
 _STATIC = {names.SDS_CLUSTER, names.XDS_CLUSTER}
 
-_FINDERS: dict[str, Callable[[Message], Key | None]] = {
+_FINDERS: dict[str, Callable[[Any], Key | None]] = {
     "envoy.extensions.filters.network.http_connection_manager.v3.Rds": lambda one: (ROUTE, one.route_config_name),
     "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy": lambda one: _cluster(one.cluster),
     "envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy.WeightedCluster.ClusterWeight": lambda one: _cluster(
@@ -34,7 +35,7 @@ def references(message: Message) -> set[Key]:
     return set(_walk(message))
 
 
-def _walk(message: Message) -> Iterator[Key]:
+def _walk(message: Any) -> Iterator[Key]:
     name = message.DESCRIPTOR.full_name
     if name == "google.protobuf.Any":
         inner = symbol_database.Default().GetSymbol(message.TypeName())()

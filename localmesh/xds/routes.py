@@ -97,13 +97,15 @@ def _route(route: HttpRoute, port: int) -> routes.Route:
         made.direct_response.CopyFrom(respond(action))
     else:
         made.route.CopyFrom(forward(action))
-        made.decorator.CopyFrom(_decorator(route, action))
+        if route.name != "allow_any":
+            made.decorator.CopyFrom(_decorator(route, action))
     return made
 
 
 def _port(host: VirtualHost) -> int:
     """The port that requests come to: the end of `user.mesh.svc.cluster.local:50051`."""
-    return host.port or int(host.name.rpartition(":")[2] or 0)
+    end = host.name.rpartition(":")[2]
+    return host.port or (int(end) if end.isdigit() else 0)
 
 
 def _metadata(config: str) -> base_pb2.Metadata | None:
