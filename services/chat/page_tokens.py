@@ -32,6 +32,5 @@ def decode(token: str, room: str, *, newest_first: bool) -> int:
 
 def _seal(packed: bytes, room: str, newest_first: bool) -> bytes:
     # Without a key: it finds mistakes. Who forges one reads from another place, as everybody may.
-    return hashlib.sha256(b"%s|%d|%s" % (packed, newest_first, room.encode())).digest()[
-        :10
-    ]  # 18 bytes in all: base64 without padding has one form only
+    digest = hashlib.sha256(b"%s|%d|%s" % (packed, newest_first, room.encode())).digest()
+    return digest[:10]  # 18 bytes in all: base64 without padding has one form only

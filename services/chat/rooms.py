@@ -116,6 +116,16 @@ class Rooms:
                 del self._rooms[name]
                 metrics.OPEN_ROOMS.dec()
 
+    @property
+    def open_rooms(self) -> set[str]:
+        """The rooms that have readers here."""
+        return set(self._rooms)
+
+    def complete(self, name: str) -> bool:
+        """Whether the readers of this room have been given all that is known to exist."""
+        room = self._rooms.get(name)
+        return room is None or not room.behind
+
     async def run(self) -> None:
         """Follows the rooms that have readers and fills what is missing, until it is cancelled."""
         async with asyncio.TaskGroup() as tasks:
@@ -144,7 +154,7 @@ class Rooms:
                 logger.exception("rooms may lag")
 
     async def _complete(self) -> None:
-        await self._broker.follow(set(self._rooms))
+        await self._broker.follow(self.open_rooms)
         unsure = self._unsure & self._rooms.keys()
         self._unsure.clear()
         if unsure:
