@@ -29,7 +29,7 @@ class Proxies:
         return bootstrap_json(_node(plan.key), service, str(plan.admin), str(self._socket))
 
     def publish(self, snapshots: Mapping[str, Snapshot]) -> Publication:
-        """Tell every proxy its snapshot; it is sent only what differs. The proxies of pods that are gone are forgotten."""
+        """Tell every proxy its snapshot; it is sent only what differs. Pods that are not among them are forgotten."""
         self._ads.forget({_node(key) for key in self.snapshots.keys() - snapshots.keys()})
         publication = self._ads.publish({_node(key): snapshot for key, snapshot in snapshots.items()})
         self.snapshots = snapshots

@@ -1,0 +1,58 @@
+"""deploy/local.yaml as the runtime reads it."""
+
+import pytest
+
+from localmesh.errors import Problems
+from localmesh.manifests import loads
+from localmesh.runtime.local import Expose, Listen, LocalRun, Step
+from localmesh.up.local import local_run
+
+WHOLE = """
+apiVersion: localmesh/v1alpha1
+kind: LocalRun
+images:
+  postgres:
+    rootless: true
+    stop_signal: SIGINT
+    env: {PGHOST: "${sockets}"}
+    command: [postgres]
+    listen:
+      tcp-postgres: {socket: .s.PGSQL.5432}
+      other: {env: LISTEN}
+      plain: {address: true}
+    prepare: [{command: [initdb], stdin: secret}]
+    seed: [{command: [psql]}]
+expose:
+  - {gateway: mesh/gateway, port: 8080, address: "127.0.0.1:8080"}
+"""
+
+
+def test_every_field_arrives() -> None:
+    local = local_run(loads(WHOLE))
+    image = local.images["postgres"]
+    assert (image.command, image.rootless, image.stop_signal) == (("postgres",), True, "SIGINT")
+    assert image.listen == {
+        "tcp-postgres": Listen(socket=".s.PGSQL.5432"),
+        "other": Listen(env="LISTEN"),
+        "plain": Listen(address=True),
+    }
+    assert (image.prepare, image.seed) == ((Step(("initdb",), "secret"),), (Step(("psql",)),))
+    (expose,) = local.expose
+    assert (expose.gateway, expose.port, expose.address) == ("mesh/gateway", 8080, "127.0.0.1:8080")
+    assert isinstance(expose, Expose)
+    assert expose.where is not None
+    assert expose.where.line == 17
+
+
+def test_no_document_is_an_empty_local_run() -> None:
+    assert local_run(loads("")) == LocalRun()
+
+
+def test_an_unknown_field_is_a_problem_with_its_line_and_the_nearest_name() -> None:
+    with pytest.raises(Problems, match=r"-:7: .*stop_signal"):
+        local_run(loads(WHOLE.replace("stop_signal", "stop_sinal")))
+
+
+def test_a_port_is_listened_on_in_one_way() -> None:
+    with pytest.raises(Problems, match="env"):
+        local_run(loads(WHOLE.replace("{env: LISTEN}", "{env: LISTEN, address: true}")))
