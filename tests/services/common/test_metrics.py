@@ -16,6 +16,13 @@ def _count(served: Served, name: str, kind: str, **more: str) -> float:
     return served.metric(f"grpc_{name}", grpc_type=kind, grpc_service=NAME, grpc_method=METHODS[kind], **more)
 
 
+async def _handled_once(served: Served, side: str, kind: str, code: str) -> None:
+    def counted() -> bool:
+        return _count(served, f"{side}_handled_total", kind, grpc_code=code) == 1
+
+    await eventually(counted, what=f"the {side} counts {code}")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_calls_and_messages_are_counted_on_both_sides(serve: Serve, style: str, kind: str) -> None:
     """Started, handled with its code, messages of both directions, and the time."""
@@ -24,9 +31,7 @@ async def test_calls_and_messages_are_counted_on_both_sides(serve: Serve, style:
     async with serve(style=style) as served:
         await finish(start(served.stub, kind, metadata=served.bearer, messages=2))
         for side, received, sent in (("server", asked, answered), ("client", answered, asked)):
-            await eventually(
-                lambda side=side: _count(served, f"{side}_handled_total", kind, grpc_code="OK") == 1, what="counted"
-            )
+            await _handled_once(served, side, kind, "OK")
             assert _count(served, f"{side}_started_total", kind) == 1
             assert _count(served, f"{side}_msg_received_total", kind) == received
             assert _count(served, f"{side}_msg_sent_total", kind) == sent
@@ -41,9 +46,7 @@ async def test_failures_are_counted_under_their_code(serve: Serve, kind: str, co
         with pytest.raises(grpc.aio.AioRpcError):
             await finish(start(served.stub, kind, command, metadata=served.bearer))
         for side in ("server", "client"):
-            await eventually(
-                lambda side=side: _count(served, f"{side}_handled_total", kind, grpc_code=code) == 1, what="counted"
-            )
+            await _handled_once(served, side, kind, code)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -57,10 +60,7 @@ async def test_a_call_that_its_client_cancels_is_counted_as_cancelled(serve: Ser
         with pytest.raises(asyncio.CancelledError):
             await reading
         for side in ("server", "client"):
-            await eventually(
-                lambda side=side: _count(served, f"{side}_handled_total", kind, grpc_code="Cancelled") == 1,
-                what=f"counted by the {side}",
-            )
+            await _handled_once(served, side, kind, "Cancelled")
 
 
 def test_codes_have_the_names_of_go() -> None:

@@ -1,6 +1,6 @@
 """How calls end: with a status and details whatever happens, never as OK by mistake."""
 
-from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -76,14 +76,15 @@ async def test_a_failure_before_the_first_response_is_trailers_only(serve: Serve
 async def test_an_unknown_method_is_unimplemented(serve: Serve) -> None:
     """Nobody's method passes no interceptor and finds no handler."""
     async with serve() as served:
-        error = await _failed(served.channel.unary_unary("/chat.v1.ChatService/Nothing")(b""))
+        method: Any = served.channel.unary_unary("/chat.v1.ChatService/Nothing")
+        error = await _failed(method(b""))
     assert error.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_an_oversized_message_is_refused_and_the_server_lives(serve: Serve, tmp_path: Path) -> None:
+async def test_an_oversized_message_is_refused_and_the_server_lives(serve: Serve) -> None:
     """RESOURCE_EXHAUSTED past 4 MiB."""
     async with serve() as served, grpc.aio.insecure_channel(served.settings.grpc_listen) as channel:
-        send = channel.unary_unary("/chat.v1.ChatService/SendMessage")
+        send: Any = channel.unary_unary("/chat.v1.ChatService/SendMessage")
         error = await _failed(send(b"\0" * (4 * 1024 * 1024 + 1), metadata=served.bearer))
         assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         await finish(start(served.stub, "unary", metadata=served.bearer))

@@ -188,7 +188,7 @@ async def test_what_does_not_end_is_cut_when_the_time_is_over(serve: Serve, kind
 async def test_reflection_does_not_hold_up_the_drain(serve: Serve) -> None:
     """An open reflection stream is ended like any other."""
     async with serve(drain_seconds=20) as served:
-        method = served.channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+        method: Any = served.channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
         call = method()
         await call.write(reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString())
         await call.read()
