@@ -71,6 +71,12 @@ class Echo(chat_pb2_grpc.ChatServiceServicer):
             await self.act(request.room, context)
             yield chat_pb2.ChatResponse(text=request.text)
 
+    async def ListMessages(self, request: chat_pb2.ListMessagesRequest, context: Any) -> chat_pb2.ListMessagesResponse:
+        return chat_pb2.ListMessagesResponse()
+
+    async def DownloadFile(self, request: chat_pb2.DownloadFileRequest, context: Any) -> AsyncIterator[Any]:
+        yield chat_pb2.DownloadFileResponse()
+
 
 class WritingEcho(Echo):
     """Streams by context.read and context.write."""
