@@ -4,7 +4,7 @@ channel       the gateway: target, token, deadlines, one HTTP/2 connection
 tokens, keys  who one is: the signing key made on first use, and tokens minted from it
 failure       a failed call in one or two lines, and its exit code
 reconnect     which failures of a stream mean "come again", and how long to wait
-users, user_import, files, history, room
+users, user_import, upload, download, history, watch, room
               what can be done, as functions and values that print nothing
 chat, prompt, cli/, demo/
               what a person sees: only here is anything printed

@@ -21,7 +21,7 @@ TRANSFER_SECONDS = 600.0
 
 Metadata: TypeAlias = tuple[tuple[str, str | bytes], ...]
 
-_OPTIONS: list[tuple[str, int]] = [
+OPTIONS: list[tuple[str, int]] = [
     # Retries live in one layer, the mesh: a client that retries too multiplies them.
     ("grpc.enable_retries", 0),
     # The gateway is on this machine or named outright; a proxy in the environment is not meant for it.
@@ -56,5 +56,5 @@ class Gateway:
 @asynccontextmanager
 async def connect(target: str, bearer: Callable[[], str]) -> AsyncIterator[Gateway]:
     """A gateway for the time of a `with`; nothing is dialled before the first call."""
-    async with grpc.aio.insecure_channel(target, options=_OPTIONS) as channel:
+    async with grpc.aio.insecure_channel(target, options=OPTIONS) as channel:
         yield Gateway(target, UserServiceStub(channel), ChatServiceStub(channel), bearer)

@@ -1,6 +1,7 @@
 """A failed call in one or two lines, and the exit code it ends the command with."""
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 REFUSED = 1  # the answer is no: repeating the command cannot help
@@ -65,7 +66,7 @@ def _details(error: grpc.aio.AioRpcError, kind: type) -> list:  # type: ignore[t
         if key == _DETAILS_KEY and isinstance(value, bytes):
             try:
                 packed = status_pb2.Status.FromString(value).details
-            except ValueError:  # protobuf's DecodeError is one
+            except DecodeError:
                 continue
             for detail in packed:
                 message = kind()

@@ -31,6 +31,7 @@ LONGEST_TEXT = 4000  # characters, as the contract says
 # The server breaks a silence after 30 s: after so long without a word the path is dead, whatever TCP believes.
 SILENCE_SECONDS = 75.0
 _MOST_UNREAD = 1000
+_ANSWER_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +157,21 @@ class RoomSession:
         call = self._gateway.chat.Chat(metadata=self._gateway.metadata(self.room))
         # A new queue: what the old stream had not written is among the unacknowledged.
         self._outbox = asyncio.Queue()
-        self._outbox.put_nowait(self._join())
+        # With heartbeats the server begins with one, so that the stream shows itself even if the room is silent.
+        self._outbox.put_nowait(ChatRequest(room=self.room, resume_after=self.last_sequence, heartbeats=True))
         for post in self._unacknowledged.values():
             self._outbox.put_nowait(post.request)
-        writer = asyncio.create_task(_write(call, self._outbox))
+        answered = asyncio.Event()
+        writer = asyncio.create_task(_write(call, self._outbox, answered))
         try:
-            while (response := await asyncio.wait_for(call.read(), self._silence_seconds)) is not grpc.aio.EOF:
-                assert isinstance(response, ChatResponse)
+            while True:
+                # Not wait_for: before Python 3.12 it can swallow the cancellation that ends this session.
+                async with asyncio.timeout(self._silence_seconds):
+                    response = await call.read()
+                if not isinstance(response, ChatResponse):  # the end, with OK
+                    return _Cut("the server ended the stream", Failure("the server ended the stream"))
+                answered.set()
                 await self._take(response)
-            return _Cut("the server ended the stream", Failure("the server ended the stream"))
         except grpc.aio.AioRpcError as error:
             if not reconnect.may_resume(error):
                 raise
@@ -178,10 +185,6 @@ class RoomSession:
             writer.cancel()
             call.cancel()
             await asyncio.gather(writer, return_exceptions=True)
-
-    def _join(self) -> ChatRequest:
-        # The last one seen is asked for again: its coming shows that the stream is there even if the room is silent.
-        return ChatRequest(room=self.room, resume_after=max(0, self.last_sequence - 1), heartbeats=True)
 
     async def _take(self, response: ChatResponse) -> None:
         """Delivers one response: each message once, and none before the one in front of it."""
@@ -214,10 +217,20 @@ class _GapError(Exception):
 
 
 async def _write(
-    call: "grpc.aio.StreamStreamCall[ChatRequest, ChatResponse]", outbox: "asyncio.Queue[ChatRequest]"
+    call: "grpc.aio.StreamStreamCall[ChatRequest, ChatResponse]",
+    outbox: "asyncio.Queue[ChatRequest]",
+    answered: asyncio.Event,
 ) -> None:
+    """Joins, and posts when the server has answered to that.
+
+    Who writes while the server refuses may get INTERNAL instead of the refusal (grpc/grpc#36066).
+    """
     # A write fails when the stream is cut; the reader tells why.
     with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        await call.write(await outbox.get())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await answered.wait()
         while True:
             await call.write(await outbox.get())
 

@@ -113,7 +113,8 @@ class Terminal:
 
     def _draw(self) -> None:
         """The prompt and as much of the end of the line as one row takes."""
-        room = os.get_terminal_size(self._keyboard).columns - cell_len(self._prompt) - 1
+        columns = os.get_terminal_size(self._keyboard).columns or 80  # a terminal that was never told its size has 0
+        room = columns - cell_len(self._prompt) - 1
         shown = self._editor.text
         while cell_len(shown) > max(room, 1):
             shown = shown[1:]

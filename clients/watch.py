@@ -22,8 +22,7 @@ async def watched(
     backoff = backoff or Backoff()
     last, attempt, alive_at = resume_after, 0, time.monotonic()
     while True:
-        # The last one seen is asked for again: its coming shows that the stream is there even if the room is silent.
-        request = WatchRoomRequest(room=room, resume_after=max(0, last - 1))
+        request = WatchRoomRequest(room=room, resume_after=last)
         try:
             async for response in gateway.chat.WatchRoom(request, metadata=gateway.metadata(room)):
                 if attempt:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from clients import files as transfers
+from clients import download, upload
 from clients.cli import show
 from clients.cli.calls import Commands, Options, asynchronous, examples
 from clients.cli.rooms import speaks
@@ -28,11 +28,11 @@ async def put(options: Options, file: Path, user: str, content_type: str | None,
     """Store a file and print its id. The SHA-256 of what was stored is compared."""
     speaks(options, user)
     guessed = content_type or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    upload = transfers.described(file, guessed)
+    described = upload.described(file, guessed)
     async with options.gateway(user) as gateway:
         with show.transferring() as progress:
-            task = progress.add_task(f"↑ {plain(file.name)}", total=upload.size)
-            stored = await transfers.put(gateway, upload, lambda done, _: progress.update(task, completed=done))
+            task = progress.add_task(f"↑ {plain(file.name)}", total=described.size)
+            stored = await upload.put(gateway, described, lambda done, _: progress.update(task, completed=done))
     show.one(stored, as_json=as_json)
 
 
@@ -46,7 +46,7 @@ async def get(options: Options, id: str, output: Path) -> None:
     async with options.gateway() as gateway:
         with show.transferring() as progress:
             task = progress.add_task(f"↓ {id}", total=None)
-            path, info = await transfers.get(
+            path, info = await download.get(
                 gateway, id, output, lambda done, whole: progress.update(task, completed=done, total=whole)
             )
     print(f"{plain(str(path))}  {size(info.size)}  SHA-256 {info.sha256}")
