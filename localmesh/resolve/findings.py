@@ -1,0 +1,45 @@
+"""What `resolve` finds wrong while it works: collected, so that one run shows all of it."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from localmesh.errors import Problem, Where
+
+
+class Findings:
+    """Problems and warnings of one run. Problems make the mesh incomplete; warnings only say that it surprises."""
+
+    def __init__(self) -> None:
+        self._problems: dict[Problem, None] = {}
+        self._warnings: dict[Problem, None] = {}
+
+    def problem(self, where: Where, what: str, hint: str = "") -> None:
+        """Something that must be mended before the mesh means what was written."""
+        self._problems[Problem(where, what, hint)] = None
+
+    def warn(self, where: Where, what: str, hint: str = "") -> None:
+        """Something that is taken as written and hardly meant."""
+        self._warnings[Problem(where, what, hint)] = None
+
+    def unsupported(self, where: Where, field: str) -> None:
+        """A field of Istio's API that has a meaning in the cluster and none here yet."""
+        self.problem(
+            where,
+            f"{field} is valid in Istio but not supported by localmesh yet: it runs in the cluster, not locally",
+        )
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """In the order of the files."""
+        return tuple(sorted(self._problems))
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """In the order of the files."""
+        return tuple(sorted(self._warnings))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint that names what was probably meant, or ""."""
+    close = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else ""

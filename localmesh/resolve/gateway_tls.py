@@ -1,0 +1,81 @@
+"""TLS at a gateway, and the Secrets that it names."""
+
+from collections.abc import Iterator, Mapping
+
+from localmesh.errors import Where
+from localmesh.manifests.documents import Documents
+from localmesh.manifests.istio import Gateway
+from localmesh.manifests.istio.common import ServerTLSSettings
+from localmesh.mesh import Credential
+from localmesh.mesh.pods import ServerTls
+from localmesh.resolve.environment import Stores
+from localmesh.resolve.findings import Findings, nearest
+
+# The keys of a Secret of type kubernetes.io/tls, and of a generic one. See Istio's "Secure Gateways".
+KEYS = (("tls.crt", "tls.key", "ca.crt"), ("cert", "key", "cacert"))
+UNSUPPORTED = ("ca_crl", "credential_names", "ca_cert_credential_name", "tls_certificates")
+
+
+def server_tls(written: ServerTLSSettings | None) -> ServerTls | None:
+    """A server's tls block; one that only redirects ends no TLS."""
+    if written is None or written.https_redirect:
+        return None
+    return ServerTls(
+        mode=written.mode or "PASSTHROUGH",
+        credential_name=written.credential_name or "",
+        server_certificate=written.server_certificate or "",
+        private_key=written.private_key or "",
+        ca_certificates=written.ca_certificates or "",
+        subject_alt_names=written.subject_alt_names,
+        minimum_version=written.min_protocol_version or "",
+        maximum_version=written.max_protocol_version or "",
+        cipher_suites=written.cipher_suites,
+        certificate_hashes=written.verify_certificate_hash,
+        certificate_spki=written.verify_certificate_spki,
+    )
+
+
+def credentials(
+    documents: Documents, gateways: Mapping[str, tuple[Gateway, ...]], findings: Findings
+) -> dict[str, Credential]:
+    """The Secrets that gateways name, by `namespace/name`: they are looked for in the namespace of the gateway's pods.
+
+    `gateways`: the Gateways that the pods of each namespace serve.
+    """
+    stores = Stores(documents).secrets
+    found: dict[str, Credential] = {}
+    for namespace, served in gateways.items():
+        for tls in _blocks(served):
+            for name in (each for each in UNSUPPORTED if getattr(tls, each)):
+                findings.unsupported(tls.at(name), name)
+            name = (tls.credential_name or "").removeprefix("kubernetes://")
+            found_one = _find(stores, namespace, name, tls.at("credential_name"), findings) if name else None
+            if found_one is not None:
+                found[f"{namespace}/{name}"] = found_one
+    return found
+
+
+def _blocks(gateways: tuple[Gateway, ...]) -> Iterator[ServerTLSSettings]:
+    return (server.tls for each in gateways for server in each.spec.servers if server.tls is not None)
+
+
+def _find(
+    stores: Mapping[tuple[str, str], Mapping[str, bytes]],
+    namespace: str,
+    name: str,
+    where: Where,
+    findings: Findings,
+) -> Credential | None:
+    secret = stores.get((namespace, name))
+    if secret is None:
+        known = (each for space, each in stores if space == namespace)
+        hint = nearest(name, known) or "a credential is looked for in the namespace of the gateway's pods"
+        findings.problem(where, f"there is no Secret {namespace}/{name}", hint)
+        return None
+    of_ca = stores.get((namespace, f"{name}-cacert"), {})
+    for certificate, key, ca in KEYS:
+        if certificate in secret and key in secret:
+            authority = secret.get(ca) or of_ca.get(ca) or b""
+            return Credential(secret[certificate], secret[key], authority)
+    findings.problem(where, f"Secret {namespace}/{name} has no tls.crt and tls.key")
+    return None

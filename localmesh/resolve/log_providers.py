@@ -1,0 +1,36 @@
+"""Where access logs go: MeshConfig's accessLogFile, and extension providers that write files."""
+
+from collections.abc import Mapping
+
+from localmesh.manifests.mesh_config import MeshConfig
+from localmesh.manifests.providers import ExtensionProvider
+from localmesh.mesh.telemetry import AccessLog
+
+# The provider that Istio's MeshConfig always has.
+BUILT_IN = "envoy"
+STDOUT = "/dev/stdout"
+
+
+def access_log(name: str, expression: str, providers: Mapping[str, ExtensionProvider]) -> AccessLog | None:
+    """The log of a provider; None where it is not known or writes no file."""
+    provider = providers.get(name)
+    if provider is None:
+        return AccessLog(STDOUT, filter=expression) if name == BUILT_IN else None
+    written = provider.envoy_file_access_log
+    if written is None:
+        return None
+    form = written.log_format
+    labels = form.labels if form and form.labels is not None else {}
+    return AccessLog(
+        written.path or STDOUT,
+        text=form.text if form and form.text else None,
+        json=tuple((key, str(value)) for key, value in labels.items()),
+        filter=expression,
+    )
+
+
+def mesh_log(config: MeshConfig) -> AccessLog | None:
+    """What accessLogFile asks for, where no Telemetry says anything."""
+    if not config.access_log_file:
+        return None
+    return AccessLog(config.access_log_file, text=config.access_log_format or None)

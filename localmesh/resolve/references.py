@@ -1,0 +1,177 @@
+"""References that lead nowhere, and what is valid and hardly meant: said with the nearest name that exists."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from localmesh.errors import Where
+from localmesh.manifests.documents import Documents
+from localmesh.manifests.istio import (
+    AuthorizationPolicy,
+    DestinationRule,
+    PeerAuthentication,
+    RequestAuthentication,
+    ServiceEntry,
+    Sidecar,
+    Telemetry,
+    WorkloadEntry,
+)
+from localmesh.manifests.istio.common import Destination
+from localmesh.manifests.istio.virtual_service import HTTPRoute
+from localmesh.mesh.pods import Proxy
+from localmesh.mesh.services import Service
+from localmesh.resolve.destination_rules import DestinationRules
+from localmesh.resolve.findings import Findings, nearest
+from localmesh.resolve.gateways import Gateways
+from localmesh.resolve.hosts import is_wildcard, matches, qualified
+from localmesh.resolve.outbound import World
+from localmesh.resolve.pods import Seat
+from localmesh.resolve.selection import selects
+from localmesh.resolve.services import SeatIndex
+from localmesh.resolve.virtual_services import MESH, Bound, VirtualServices
+
+
+def client_labels(virtual_services: VirtualServices) -> set[str]:
+    """The labels that routes ask of their clients."""
+    found: set[str] = set()
+    for bound in virtual_services.bound:
+        found |= {label for http in bound.http for match in http.match for label in match.source_labels}
+        found |= {label for tcp in bound.tcp for match in tcp.match for label in match.source_labels}
+        found |= {label for tls in bound.tls for match in tls.match for label in match.source_labels}
+    return found
+
+
+def check_references(
+    documents: Documents, world: World, gateways: Gateways, seats: Iterable[Seat], findings: Findings
+) -> None:
+    """All that only all documents together can show."""
+    services = {each.service.host: each.service for each in world.registered}
+    seats = tuple(seats)
+    known_gateways = {f"{each.namespace}/{each.name}" for each in gateways.written}
+    for bound in (*world.virtual_services.bound, *world.virtual_services.delegates.values()):
+        _check_bound(bound, services, known_gateways, findings)
+        for destination, where in _destinations(bound):
+            _check_destination(destination, where, services, world.shaping.rules, findings)
+    for rule in documents.of(DestinationRule):
+        _check_rule(rule, services, findings)
+    for gateway in gateways.written:
+        if not any(selects(gateway.spec.selector, seat.pod.labels) for seat in seats if _is_gateway(seat)):
+            findings.warn(gateway.spec.at("selector"), "no gateway pod has these labels: nothing opens this Gateway")
+    _check_selectors(documents, world, seats, findings)
+    _refuse_kinds(documents, findings)
+
+
+def _is_gateway(seat: Seat) -> bool:
+    return seat.pod.proxy is Proxy.GATEWAY
+
+
+def _refuse_kinds(documents: Documents, findings: Findings) -> None:
+    for kind in (Sidecar, ServiceEntry, WorkloadEntry):
+        for each in documents.of(kind):
+            findings.unsupported(each.where, kind.__name__)
+
+
+def _check_bound(bound: Bound, services: Mapping[str, Service], gateways: set[str], findings: Findings) -> None:
+    if bound.written is None:
+        return
+    spec = bound.written.spec
+    for index, _ in enumerate(spec.gateways):
+        name = bound.gateways[index]
+        if name != MESH and name not in gateways:
+            hint = nearest(name, gateways) or "a Gateway is named `name` or `namespace/name`"
+            findings.problem(spec.at("gateways", index), f"there is no Gateway {name}", hint)
+    internal = [host for host in bound.hosts if host in services]
+    if internal and MESH not in bound.gateways:
+        what = f"{internal[0]} is a service of the mesh, but this VirtualService does not act on calls inside it"
+        findings.warn(spec.at("gateways"), what, "add `mesh` to gateways, if callers in the mesh are meant too")
+    if bound.hosts and bound.gateways == (MESH,):
+        for index, host in enumerate(bound.hosts):
+            if not any(matches(service, host) for service in services) if is_wildcard(host) else host not in services:
+                findings.warn(spec.at("hosts", index), f"there is no service {host}", nearest(host, services))
+    for route in spec.http:
+        _check_times(route, findings)
+
+
+def _check_times(route: HTTPRoute, findings: Findings) -> None:
+    retries = route.retries
+    if retries is None or not retries.per_try_timeout or not route.timeout:
+        return
+    tries = (retries.attempts or 0) + 1
+    if tries * retries.per_try_timeout > route.timeout:
+        what = f"{tries} tries of {retries.per_try_timeout:g} s do not fit into the timeout of {route.timeout:g} s"
+        findings.warn(retries.at("per_try_timeout"), what, "the last tries never happen")
+
+
+def _destinations(bound: Bound) -> Iterator[tuple[Destination, Where]]:
+    for http in bound.http:
+        for route in http.route:
+            yield route.destination, route.destination.where
+        for each in (http.mirror, *(mirror.destination for mirror in http.mirrors)):
+            if each is not None:
+                yield each, each.where
+    routes = (*(each.route for each in bound.tcp), *(each.route for each in bound.tls))
+    for target in (one for some in routes for one in some):
+        yield target.destination, target.destination.where
+
+
+def _check_destination(
+    destination: Destination,
+    where: Where,
+    services: Mapping[str, Service],
+    rules: DestinationRules,
+    findings: Findings,
+) -> None:
+    service = services.get(destination.host)
+    if service is None:
+        findings.problem(
+            destination.at("host"), f"there is no service {destination.host}", nearest(destination.host, services)
+        )
+        return
+    if destination.port is not None and service.port(destination.port.number) is None:
+        numbers = ", ".join(str(port.number) for port in service.ports)
+        what = f"service {service.host} has no port {destination.port.number}"
+        findings.problem(destination.port.at("number"), what, f"its ports are {numbers}")
+    if destination.subset:
+        _check_subset(destination, service, rules, findings)
+
+
+def _check_subset(destination: Destination, service: Service, rules: DestinationRules, findings: Findings) -> None:
+    subset = destination.subset or ""
+    found = rules.subset_labels(service.host, subset)
+    if not found:
+        what = f"no DestinationRule defines subset {subset!r} of {service.host}"
+        hint = nearest(subset, rules.subsets_of(service.host)) or "requests to it would get 503"
+        findings.problem(destination.at("subset"), what, hint)
+        return
+    ends = [each for some in service.endpoints.values() for each in some]
+    if not any(selects(labels, end.labels) for labels in found for end in ends):
+        what = f"subset {subset!r} of {service.host} selects no pod"
+        findings.problem(destination.at("subset"), what, "compare the subset's labels with those of the pods")
+
+
+def _check_rule(rule: DestinationRule, services: Mapping[str, Service], findings: Findings) -> None:
+    spec = rule.spec
+    host = qualified(spec.host, rule.namespace)
+    found = any(matches(each, host) for each in services) if is_wildcard(host) else host in services
+    if not found:
+        findings.warn(spec.at("host"), f"there is no service {host}", nearest(host, services))
+    for policy in (spec.traffic_policy, *(each.traffic_policy for each in spec.subsets)):
+        if policy is not None and policy.tunnel is not None:
+            findings.unsupported(policy.at("tunnel"), "tunnel")
+
+
+def _check_selectors(documents: Documents, world: World, seats: tuple[Seat, ...], findings: Findings) -> None:
+    index = SeatIndex(seats)
+    root = world.settings.root_namespace
+    spaces = {seat.pod.namespace for seat in seats}
+    policies: tuple[AuthorizationPolicy | PeerAuthentication | RequestAuthentication | Telemetry, ...] = (
+        *documents.of(AuthorizationPolicy),
+        *documents.of(PeerAuthentication),
+        *documents.of(RequestAuthentication),
+        *documents.of(Telemetry),
+    )
+    for written in policies:
+        selector = written.spec.selector
+        if selector is None or not selector.match_labels:
+            continue
+        reach = spaces if written.namespace == root else {written.namespace}
+        if not any(index.selected(space, selector.match_labels) for space in reach):
+            findings.warn(selector.at("match_labels"), f"no pod of {written.namespace} has these labels")

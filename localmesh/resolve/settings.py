@@ -1,0 +1,58 @@
+"""Mesh-wide settings: what MeshConfig says, laid over Istio 1.30's defaults."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from localmesh.manifests.istio.destination_rule import LocalityLoadBalancerSetting, TcpKeepalive
+from localmesh.manifests.istio.virtual_service import HTTPRetry
+from localmesh.manifests.mesh_config import MeshConfig
+from localmesh.manifests.providers import ExtensionProvider
+from localmesh.mesh.identity import Seconds
+
+EVERYWHERE = ("*",)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What every document is read under."""
+
+    trust_domain: str = "cluster.local"
+    trust_domain_aliases: tuple[str, ...] = ()
+    root_namespace: str = "istio-system"
+    allow_any: bool = True
+    auto_mtls: bool = True
+    upgrade_http2: bool = False
+    connect_timeout: Seconds | None = None
+    tcp_keepalive: TcpKeepalive | None = None
+    retry: HTTPRetry | None = None
+    locality: LocalityLoadBalancerSetting | None = LocalityLoadBalancerSetting()
+    service_export_to: tuple[str, ...] = EVERYWHERE
+    virtual_service_export_to: tuple[str, ...] = EVERYWHERE
+    destination_rule_export_to: tuple[str, ...] = EVERYWHERE
+    providers: Mapping[str, ExtensionProvider] = field(default_factory=dict)
+    written: MeshConfig = MeshConfig()
+
+
+def settings(config: MeshConfig | None) -> Settings:
+    """The settings that hold under this MeshConfig (None: under Istio's defaults)."""
+    if config is None:
+        return Settings()
+    outbound = config.outbound_traffic_policy
+    locality = config.locality_lb_setting or LocalityLoadBalancerSetting()
+    return Settings(
+        trust_domain=config.trust_domain or "cluster.local",
+        trust_domain_aliases=config.trust_domain_aliases,
+        root_namespace=config.root_namespace or "istio-system",
+        allow_any=outbound is None or outbound.mode != "REGISTRY_ONLY",
+        auto_mtls=config.enable_auto_mtls is not False,
+        upgrade_http2=config.h2_upgrade_policy == "UPGRADE",
+        connect_timeout=config.connect_timeout,
+        tcp_keepalive=config.tcp_keepalive,
+        retry=config.default_http_retry_policy,
+        locality=None if locality.enabled is False else locality,
+        service_export_to=config.default_service_export_to or EVERYWHERE,
+        virtual_service_export_to=config.default_virtual_service_export_to or EVERYWHERE,
+        destination_rule_export_to=config.default_destination_rule_export_to or EVERYWHERE,
+        providers={each.name: each for each in config.extension_providers},
+        written=config,
+    )

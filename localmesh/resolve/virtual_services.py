@@ -1,0 +1,220 @@
+"""The VirtualServices of a mesh, all names full and delegates in their place: who sees them, in what order."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from localmesh.errors import Where
+from localmesh.manifests.documents import Documents
+from localmesh.manifests.istio import VirtualService
+from localmesh.manifests.istio.common import Destination
+from localmesh.manifests.istio.virtual_service import (
+    HTTPMatchRequest,
+    HTTPMirrorPolicy,
+    HTTPRoute,
+    HTTPRouteDestination,
+    L4MatchAttributes,
+    RouteDestination,
+    TCPRoute,
+    TLSMatchAttributes,
+    TLSRoute,
+)
+from localmesh.resolve.delegates import below
+from localmesh.resolve.findings import Findings, nearest
+from localmesh.resolve.hosts import is_wildcard, qualified
+from localmesh.resolve.selection import is_exported, oldest_first
+from localmesh.resolve.settings import Settings
+
+D = TypeVar("D", HTTPRouteDestination, HTTPMirrorPolicy, RouteDestination)
+M = TypeVar("M", HTTPMatchRequest, TLSMatchAttributes, L4MatchAttributes)
+MESH = "mesh"  # the gateway's name that stands for all sidecars
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A VirtualService with full names, bound to gateways: `mesh`, or `namespace/name`."""
+
+    name: str
+    namespace: str
+    hosts: tuple[str, ...]
+    gateways: tuple[str, ...]
+    http: tuple[HTTPRoute, ...] = ()
+    tls: tuple[TLSRoute, ...] = ()
+    tcp: tuple[TCPRoute, ...] = ()
+    export_to: tuple[str, ...] = ()
+    rank: int = 0  # its place among all, the oldest first
+    written: VirtualService | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def config(self) -> str:
+        """`name.namespace`, as Istio puts it into a route's metadata."""
+        return f"{self.name}.{self.namespace}"
+
+    @property
+    def where(self) -> Where | None:
+        """Where it stands."""
+        return self.written.where if self.written else None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one client namespace sees at one gateway, in the order of precedence, indexed by host."""
+
+    bound: tuple[Bound, ...] = ()
+    exact: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    wildcard: tuple[int, ...] = ()
+
+    def touching(self, hosts: Iterable[str]) -> tuple[Bound, ...]:
+        """Those that name one of these hosts, and all with wildcards, in order."""
+        found = set(self.wildcard)
+        for host in hosts:
+            found.update(self.exact.get(host, ()))
+        return tuple(self.bound[index] for index in sorted(found))
+
+
+class VirtualServices:
+    """All VirtualServices that have hosts."""
+
+    def __init__(self, documents: Documents, settings: Settings, findings: Findings) -> None:
+        written = oldest_first(documents.of(VirtualService))
+        delegates = {
+            (each.namespace, each.name): _bound(each, rank, settings)
+            for rank, each in enumerate(written)
+            if not each.spec.hosts
+        }
+        self.used_delegates: set[tuple[str, str]] = set()
+        self.bound = tuple(
+            self._with_delegates(_bound(each, rank, settings), delegates, findings)
+            for rank, each in enumerate(written)
+            if each.spec.hosts
+        )
+        self.delegates = delegates
+        self._by_gateway: dict[str, list[Bound]] = defaultdict(list)
+        for bound in self.bound:
+            for gateway in dict.fromkeys(bound.gateways):
+                self._by_gateway[gateway].append(bound)
+        self._seen: dict[tuple[str, str], Seen] = {}
+
+    def seen(self, namespace: str, gateway: str) -> Seen:
+        """What a client of `namespace` gets at a gateway: private ones, then those exported to it, then public."""
+        key = (namespace, gateway)
+        if key not in self._seen:
+            visible = [
+                each
+                for each in self._by_gateway.get(gateway, ())
+                if is_exported(each.export_to, each.namespace, namespace)
+            ]
+            self._seen[key] = indexed(sorted(visible, key=lambda each: (_exposure(each, namespace), each.rank)))
+        return self._seen[key]
+
+    def _with_delegates(self, bound: Bound, delegates: Mapping[tuple[str, str], Bound], findings: Findings) -> Bound:
+        if not any(each.delegate for each in bound.http):
+            return bound
+        return replace(bound, http=tuple(self._delegated(bound, delegates, findings)))
+
+    def _delegated(
+        self, bound: Bound, delegates: Mapping[tuple[str, str], Bound], findings: Findings
+    ) -> Iterator[HTTPRoute]:
+        for route in bound.http:
+            if route.delegate is None:
+                yield route
+                continue
+            namespace = route.delegate.namespace or bound.namespace
+            name = route.delegate.name or ""
+            delegate = delegates.get((namespace, name))
+            if delegate is None:
+                known = [each for space, each in delegates if space == namespace]
+                what = f"there is no VirtualService {namespace}/{name} without hosts to delegate to"
+                findings.problem(route.delegate.at("name"), what, nearest(name, known))
+                continue
+            self.used_delegates.add((namespace, name))
+            if not is_exported(delegate.export_to, namespace, bound.namespace):
+                what = f"VirtualService {namespace}/{name} is not exported to {bound.namespace}"
+                findings.problem(route.delegate.where, what, "Istio leaves the route out without a word")
+                continue
+            for each in below(route, delegate.http):
+                if isinstance(each, HTTPRoute):
+                    yield each
+                else:
+                    what = f"this match can never hold below {bound.config}'s delegate"
+                    findings.warn(each, what, f"the route is left out; the root matches at {route.where}")
+
+
+def indexed(bound: Iterable[Bound]) -> Seen:
+    """VirtualServices in their order of precedence, found by host."""
+    ordered = tuple(bound)
+    exact: dict[str, tuple[int, ...]] = {}
+    wildcard = []
+    for index, each in enumerate(ordered):
+        for host in dict.fromkeys(each.hosts):
+            if not is_wildcard(host):
+                exact[host] = (*exact.get(host, ()), index)
+        if any(map(is_wildcard, each.hosts)):
+            wildcard.append(index)
+    return Seen(ordered, exact, tuple(wildcard))
+
+
+def gateway_name(name: str, namespace: str) -> str:
+    """`mesh`, or `namespace/name` for a gateway named from `namespace`."""
+    if name == MESH or (name.count("/") == 1 and not name.startswith("./")):
+        return name
+    if name.startswith("./"):
+        return f"{namespace}/{name[2:]}"
+    first, dot, rest = name.partition(".")  # the older form `name.namespace.svc.cluster.local`
+    return f"{rest.partition('.')[0]}/{first}" if dot else f"{namespace}/{name}"
+
+
+def _exposure(bound: Bound, namespace: str) -> int:
+    if "*" in bound.export_to:
+        return 2
+    return 0 if bound.namespace == namespace and set(bound.export_to) <= {".", namespace} else 1
+
+
+def _bound(written: VirtualService, rank: int, settings: Settings) -> Bound:
+    spec, namespace = written.spec, written.namespace
+    return Bound(
+        name=written.name,
+        namespace=namespace,
+        hosts=tuple(qualified(each, namespace) for each in spec.hosts),
+        gateways=tuple(gateway_name(each, namespace) for each in spec.gateways) or (MESH,),
+        http=tuple(_full_http(each, namespace) for each in spec.http),
+        tls=tuple(
+            replace(each, route=_full(each.route, namespace), match=_full_gateways(each.match, namespace))
+            for each in spec.tls
+        ),
+        tcp=tuple(
+            replace(each, route=_full(each.route, namespace), match=_full_gateways(each.match, namespace))
+            for each in spec.tcp
+        ),
+        export_to=spec.export_to or settings.virtual_service_export_to,
+        rank=rank,
+        written=written,
+    )
+
+
+def _full_http(route: HTTPRoute, namespace: str) -> HTTPRoute:
+    return replace(
+        route,
+        route=_full(route.route, namespace),
+        match=_full_gateways(route.match, namespace),
+        mirror=None if route.mirror is None else _full_destination(route.mirror, namespace),
+        mirrors=_full(route.mirrors, namespace),
+    )
+
+
+def _full(routes: tuple[D, ...], namespace: str) -> tuple[D, ...]:
+    return tuple(replace(each, destination=_full_destination(each.destination, namespace)) for each in routes)
+
+
+def _full_destination(destination: Destination, namespace: str) -> Destination:
+    return replace(destination, host=qualified(destination.host, namespace))
+
+
+def _full_gateways(matches: tuple[M, ...], namespace: str) -> tuple[M, ...]:
+    return tuple(
+        replace(each, gateways=tuple(gateway_name(name, namespace) for name in each.gateways))
+        if each.gateways
+        else each
+        for each in matches
+    )
