@@ -8,14 +8,21 @@ import json
 import logging
 import queue
 import sys
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from logging.handlers import QueueHandler, QueueListener
 from typing import TextIO
 
 from opentelemetry.trace import SpanContext, get_current_span
+
+# The writer gathers lines for this long and writes them at once: waking it for each line costs the loop more than
+# the line itself.
+_GATHER_SECONDS = 0.01
+# If stdout is read too slowly, lines are dropped and counted rather than kept until memory ends.
+_MOST_WAITING = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +66,71 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-class _Queued(QueueHandler):
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        """With the span it was made in; not formatted: the listener is a thread of this process."""
+class _Queue(logging.Handler):
+    """Queues records with the span they were made in; a thread formats and writes them."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._waiting: queue.SimpleQueue[logging.LogRecord | None] = queue.SimpleQueue()
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._write_all, name="log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queues it, or counts it as dropped."""
         if not hasattr(record, "span"):
             record.span = get_current_span().get_span_context()
-        return record
+        if self._waiting.qsize() < _MOST_WAITING:
+            self._waiting.put(record)
+        else:
+            self._dropped += 1
+
+    def close(self) -> None:
+        """Writes what is queued; returns when it is written, or after two seconds."""
+        self._waiting.put(None)
+        self._thread.join(timeout=2)
+        super().close()
+
+    def _write_all(self) -> None:
+        ending = False
+        while not ending:
+            records = [self._waiting.get()]
+            if records[0] is not None:
+                time.sleep(_GATHER_SECONDS)
+            with suppress(queue.Empty):
+                while True:
+                    records.append(self._waiting.get_nowait())
+            ending = None in records
+            self._write([record for record in records if record is not None])
+
+    def _write(self, records: list[logging.LogRecord]) -> None:
+        lines = []
+        for record in records:
+            try:
+                lines.append(self.format(record))
+            except Exception as error:  # a line that cannot be made must not cost the others
+                lines.append(json.dumps({"level": "error", "event": f"a log line failed: {error!r}"}))
+        if self._dropped:
+            lines.append(json.dumps({"level": "error", "event": f"{self._dropped} log lines dropped"}))
+            self._dropped = 0
+        with suppress(OSError, ValueError):  # nobody reads any more: there is no place left to say so
+            self._stream.write("".join(f"{line}\n" for line in lines))
+            self._stream.flush()
 
 
 @contextmanager
 def to_stdout(*, level: str, pod: str, version: str, stream: TextIO | None = None) -> Iterator[None]:
     """All logging as JSON lines of at least this level while the context lasts; its end writes what is queued."""
-    lines = logging.StreamHandler(stream or sys.stdout)
-    lines.setFormatter(JsonFormatter(pod, version))
-    waiting: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
-    listener = QueueListener(waiting, lines)
-    handler = _Queued(waiting)
+    handler = _Queue(stream or sys.stdout)
+    handler.setFormatter(JsonFormatter(pod, version))
     root = logging.getLogger()
     before = (root.level, list(root.handlers))
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    listener.start()
     try:
         yield
     finally:
         root.handlers[:] = before[1]
         root.setLevel(before[0])
-        listener.stop()
+        handler.close()

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import threading
 from typing import Any
 
 import grpc
@@ -104,3 +105,31 @@ def test_logging_is_as_it_was_afterwards() -> None:
     with logs.to_stdout(level="debug", pod="p", version="v", stream=io.StringIO()):
         assert root.level == logging.DEBUG
     assert (root.level, root.handlers) == before
+
+
+def test_a_reader_that_does_not_read_costs_lines_not_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is too much is dropped, and the log says how much."""
+
+    class Stuck(io.StringIO):
+        def write(self, text: str) -> int:
+            free.wait()
+            return super().write(text)
+
+    free, stream = threading.Event(), Stuck()
+    monkeypatch.setattr(logs, "_MOST_WAITING", 10)
+    with logs.to_stdout(level="info", pod="p", version="v", stream=stream):
+        for number in range(10_000):
+            logging.getLogger("x").info("line %s", number)
+        free.set()
+    lines = _lines(stream)
+    assert 10 <= len(lines) < 9_000
+    assert any("log lines dropped" in line["event"] for line in lines)
+
+
+def test_a_line_that_cannot_be_made_does_not_cost_the_others() -> None:
+    """A wrong format string is told, and the next line is there."""
+    stream = io.StringIO()
+    with logs.to_stdout(level="info", pod="p", version="v", stream=stream):
+        logging.getLogger("x").info("%d", "no number")
+        logging.getLogger("x").info("fine")
+    assert [line["event"] for line in _lines(stream)][1] == "fine"
