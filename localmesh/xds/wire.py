@@ -28,8 +28,8 @@ def duration(seconds: Seconds | None) -> duration_pb2.Duration | None:
     """Seconds as a Duration, exact to the nanosecond."""
     if seconds is None:
         return None
-    whole, nanos = divmod(round(seconds * NANOSECONDS), NANOSECONDS)
-    return duration_pb2.Duration(seconds=whole, nanos=nanos)
+    whole = int(seconds)
+    return duration_pb2.Duration(seconds=whole, nanos=round((seconds - whole) * NANOSECONDS))
 
 
 def uint32(number: int | None) -> wrappers_pb2.UInt32Value | None:
