@@ -63,7 +63,8 @@ def loads(text: str, file: str = "-") -> Documents:
 
 def _finished(found: _Found) -> Documents:
     problems = [*found.problems, *_duplicates(found.resources), *_more_than_one(found)]
-    problems += [each for resource in found.resources for each in rules.problems(resource)]
+    for resource in found.resources:
+        problems += rules.problems(resource)
     if problems:
         raise Problems(problems)
     return Documents(
@@ -194,8 +195,6 @@ def _load_known(known: Kind, document: _Document, reading: Reading, found: _Foun
         return
     if isinstance(resource, IstioOperator):
         found.mesh_configs.append(resource.spec.mesh_config)
-    elif not resource.metadata.name:
-        found.problems.append(Problem(resource.metadata.where, "metadata.name is missing"))
     else:
         found.resources.append(resource)
 
@@ -205,6 +204,8 @@ def _duplicates(resources: Iterable[Resource]) -> Iterator[Problem]:
     first: dict[tuple[type[Resource], str, str], Resource] = {}
     namespaced = {kind.record: kind.namespaced for kind in KINDS.values()}
     for each in resources:
+        if not each.name:
+            continue
         namespace = each.namespace if namespaced[type(each)] else ""
         earlier = first.setdefault((type(each), namespace, each.name), each)
         if earlier is not each:

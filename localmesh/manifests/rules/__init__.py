@@ -14,6 +14,7 @@ from localmesh.manifests.rules import (
     authorization_policy,
     destination_rule,
     gateway,
+    metadata,
     peer_authentication,
     request_authentication,
     service,
@@ -54,6 +55,7 @@ _WARNINGS: Mapping[type[Resource], _Rule] = {
 
 def problems(resource: Resource) -> Iterator[Problem]:
     """What istiod (or the API server, by the kind's schema) would reject this document for."""
+    yield from metadata.problems(resource)
     if type(resource) in _PROBLEMS:
         yield from _PROBLEMS[type(resource)](resource)
 

@@ -10,12 +10,14 @@ import warnings
 LONGEST = 1024
 """istiod takes no longer expression: it cannot measure the compiled program's size, which Envoy limits."""
 
-_NOT_RE2 = (
-    (re.compile(r"\(\?<?[=!]"), "it looks ahead or behind, which RE2 cannot"),
-    (re.compile(r"\(\?(>|\(|#|P=)"), "it has a group that RE2 does not know"),
+_ESCAPES_NOT_RE2 = (
     (re.compile(r"\\[1-9]"), "it refers back to a group, which RE2 cannot"),
     (re.compile(r"\\[ZGXRKkgeNuU]"), "it has an escape that RE2 does not know"),
-    (re.compile(r"[*+?}][*+]"), "it repeats a repetition, which RE2 cannot"),
+)
+_SIGNS_NOT_RE2 = (
+    (re.compile(r"\(\?<?[=!]"), "it looks ahead or behind, which RE2 cannot"),
+    (re.compile(r"\(\?(>|\(|#|P=)"), "it has a group that RE2 does not know"),
+    (re.compile(r"(?:[*+?]|\{\d+(?:,\d*)?\})[*+]"), "it repeats a repetition, which RE2 cannot"),
 )
 _CLASS_ESCAPES = re.compile(r"\\[pP](\{\^?\w+\}|\w)|\[:\^?\w+:\]|\\x\{[0-9a-fA-F]+\}|\\C")
 _QUOTED = re.compile(r"\\Q(.*?)(\\E|$)", re.DOTALL)
@@ -32,10 +34,12 @@ def wrong_regex(pattern: str) -> str | None:
         return f"the regular expression is longer than {LONGEST} characters"
     plain = _ESCAPED.sub("a", _QUOTED.sub(lambda match: re.escape(match[1]), pattern))
     outside = re.sub(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", lambda match: match[0] if match[0][0] == "\\" else "a", plain)
-    for unknown, why in _NOT_RE2:
-        if unknown.search(outside):
-            return f'"{pattern}" is not a regular expression of RE2: {why}'
-    if any(int(number) > 1000 for counts in _COUNT.findall(outside) for number in counts if number):
+    signs = re.sub(r"\\.", "a", outside)
+    for text, unknown in ((outside, _ESCAPES_NOT_RE2), (signs, _SIGNS_NOT_RE2)):
+        for sign, why in unknown:
+            if sign.search(text):
+                return f'"{pattern}" is not a regular expression of RE2: {why}'
+    if any(int(number) > 1000 for counts in _COUNT.findall(signs) for number in counts if number):
         return f'"{pattern}" is not a regular expression of RE2: it repeats more than 1000 times'
     return _compiled(pattern, plain)
 
