@@ -6,10 +6,13 @@ from typing import Any
 
 import grpc.aio
 import pytest
+from prometheus_client import CollectorRegistry
 
 from protos.chat.v1 import chat_pb2
+from services.chat import metrics
 from services.chat.conversations import Patience
 from services.common.settings import DatabaseSettings
+from tests.kit import eventually
 from tests.services.chat.calls import cut_off, failure, info_of, new_room, watched
 from tests.services.chat.nats import Nats
 from tests.services.chat.replicas import Directory, Person, Replica, replica
@@ -235,6 +238,7 @@ async def test_draining_ends_streams_with_where_to_go_on(impatient: Any, replica
         await replicas[0].send(ada, room, "meanwhile")
         resumed = replicas[1].watch(ada, room, resume_after=10)
         assert [one.text for one in await watched(resumed, until=11)] == ["meanwhile"]
+        resumed.cancel()
 
 
 async def test_a_stream_that_is_not_read_still_ends_with_the_right_resume_point(impatient: Any, ada: Person) -> None:
@@ -262,3 +266,30 @@ async def test_a_stream_ends_at_its_age(impatient: Any, ada: Person) -> None:
         info = info_of(error)
         assert (error.code(), info.reason) == (grpc.StatusCode.UNAVAILABLE, "STREAM_MAX_AGE")
         assert (sequences, info.metadata["resume_after"]) == ([1], "1")
+
+
+async def test_clients_that_go_away_leave_nothing_behind(
+    replicas: list[Replica], ada: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No reader, no open room, no task, and no line that speaks of a fault."""
+    registry = CollectorRegistry()
+    metrics.register(registry)
+
+    def numbers() -> tuple[float | None, float | None]:
+        return registry.get_sample_value("chat_readers"), registry.get_sample_value("chat_open_rooms")
+
+    await eventually(lambda: numbers() == (0, 0), what="earlier tests' readers are gone")
+    before = len(asyncio.all_tasks())
+    calls = []
+    for number in range(20):
+        room = new_room()
+        calls.append(await join(replicas[number % 2], ada, room))
+        calls.append(replicas[number % 2].watch(ada, room))
+        await calls[-1].read()
+        await calls[-2].write(chat_pb2.ChatRequest(text="x"))
+    assert numbers() == (40, 20)
+    for call in calls:
+        call.cancel()
+    await eventually(lambda: numbers() == (0, 0), what="all readers and rooms are gone")
+    await eventually(lambda: len(asyncio.all_tasks()) <= before, what="all tasks are gone")
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
