@@ -61,6 +61,8 @@ def check(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
 def compile_(ctx: click.Context, paths: tuple[Path, ...], as_json: bool, only: str) -> None:
     """The Envoy configuration of every pod, as istiod would send it to a cluster's. Starts nothing.
 
+    With problems, it is what istiod makes of them, and the exit code is 1.
+
     \b
       localmesh compile deploy
       localmesh compile deploy --json --pod chat-0 | jq '."mesh/chat-0".routes'
@@ -68,16 +70,18 @@ def compile_(ctx: click.Context, paths: tuple[Path, ...], as_json: bool, only: s
     from localmesh.up import stages  # noqa: PLC0415  (the compiler: not for `apply` and `config`)
     from localmesh.xds.readable import to_json  # noqa: PLC0415
 
-    snapshots, warnings = stages.compiled(stages.read(paths))
-    chosen = {key: each for key, each in snapshots.items() if only in ("", key, key.partition("/")[2])}
+    made = stages.compiled(stages.read(paths))
+    chosen = {key: each for key, each in made.snapshots.items() if only in ("", key, key.partition("/")[2])}
     if only and not chosen:
-        raise MeshError(f"there is no pod {only}", f"one of {', '.join(snapshots)}")
+        raise MeshError(f"there is no pod {only}", f"one of {', '.join(made.snapshots)}")
     readable = {key: to_json(snapshot) for key, snapshot in chosen.items()}
     if as_json:
         show.as_json(readable)
     else:
         _summary(readable)
-    show.problems(warnings, "warning")
+    show.problems(made.warnings, "warning")
+    show.problems(made.problems)
+    ctx.exit(1 if made.problems else 0)
 
 
 @click.command()

@@ -48,8 +48,7 @@ async def _started(mesh: RunningMesh, tell: Tell) -> None:
         await mesh.started()
     finally:
         watching.cancel()
-    if not mesh.ending.is_set():
-        tell(Report(status=encode_status(mesh.status()), ready=True))
+    tell(Report(status=encode_status(mesh.status())))
 
 
 async def _watch(mesh: RunningMesh, tell: Tell) -> None:
@@ -68,7 +67,7 @@ def _teller(pipe: int | None) -> Tell:
             os.write(pipe, (MessageToJson(report, indent=None) + "\n").encode())
         except OSError:
             return  # nobody waits any more
-        if report.ready or report.HasField("failure"):
+        if report.status.started or report.HasField("failure"):
             os.close(pipe)
 
     return tell
@@ -76,5 +75,5 @@ def _teller(pipe: int | None) -> Tell:
 
 def _say(report: Report, progress: Progress) -> None:
     progress.show(report.status)
-    if report.ready:
+    if report.status.started:
         click.echo("Every pod is ready. Ctrl-C ends the mesh.")

@@ -16,7 +16,7 @@ from localmesh.cli import show
 from localmesh.cli.logs import MESH
 from localmesh.cli.progress import Progress
 from localmesh.control.client import connected
-from localmesh.control.control_pb2 import GetStatusRequest, Report, Status
+from localmesh.control.control_pb2 import Report, Status, WatchStatusRequest
 from localmesh.control.failures import decode
 from localmesh.errors import MeshError
 from localmesh.runtime import dirs
@@ -56,36 +56,57 @@ def up(
         from localmesh.cli import run  # noqa: PLC0415  (the whole mesh: not for those who only wait for it)
 
         asyncio.run(run.run(paths, where, began, report))
-    elif dirs.holder(where) is not None:
+        return
+    status, ours = _up(paths, where, began, quiet=as_json)
+    if not ours:
         click.echo("The mesh is running already; nothing was changed.\n", err=as_json)
-        with connected(where.socket("control")) as mesh:
-            _show(mesh.GetStatus(GetStatusRequest()), as_json)
-    else:
-        _show(_start(paths, where, began, quiet=as_json), as_json)
-        if not as_json:
-            click.echo(f"\nReady after {time.time() - began:.1f} s.\n{NEXT}")
-
-
-def _show(status: Status, as_json: bool) -> None:
     if as_json:
         show.as_json(status)
-    else:
-        show.pods(status)
+        return
+    show.pods(status)
+    if ours:
+        click.echo(f"\nReady after {time.time() - began:.1f} s.\n{NEXT}")
 
 
-def _start(paths: tuple[Path, ...], where: Dirs, began: float, *, quiet: bool) -> Status:
-    """Start the process that runs the mesh, and follow it until every pod is ready.
+def _up(paths: tuple[Path, ...], where: Dirs, began: float, *, quiet: bool) -> tuple[Status, bool]:
+    """The mesh when its start is over, and whether it was started by us. Raises the MeshError that ended the start."""
+    with Progress(quiet=quiet) as progress:
+        if dirs.holder(where) is None:
+            try:
+                return _start(paths, where, began, progress), True
+            except MeshError:
+                if dirs.holder(where) is None:
+                    raise
+                # Somebody else was a moment faster.
+        return _follow(where, progress), False
+
+
+def _follow(where: Dirs, progress: Progress) -> Status:
+    """Wait until the start that somebody else has begun is over."""
+    socket = where.socket("control")
+    while not socket.exists() and dirs.holder(where) is not None:
+        time.sleep(0.02)
+    with connected(socket) as mesh:
+        for status in mesh.WatchStatus(WatchStatusRequest()):
+            progress.show(status)
+            if status.started:
+                return status
+    raise MeshError("the mesh ended while it was started", "localmesh logs localmesh")
+
+
+def _start(paths: tuple[Path, ...], where: Dirs, began: float, progress: Progress) -> Status:
+    """Start the process that runs the mesh, and follow it until its start is over.
 
     Raises the MeshError that ended the start. Ctrl-C ends what was begun.
     """
-    with _mesh(paths, where, began) as (process, reports), Progress(quiet=quiet) as progress:
+    with _mesh(paths, where, began) as (process, reports):
         try:
             for report in reports:
                 if report.HasField("failure"):
                     process.wait()
                     raise decode(report.failure)
                 progress.show(report.status)
-                if report.ready:
+                if report.status.started:
                     return report.status
         except KeyboardInterrupt:
             process.terminate()

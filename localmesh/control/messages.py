@@ -10,6 +10,7 @@ def encode_status(status: MeshStatus) -> messages.Status:
     return messages.Status(
         process=status.process,
         started_at=status.started_at,
+        started=status.started,
         paths=status.paths,
         pods=[_pod(pod) for pod in status.pods],
         problems=encode_problems(status.problems),

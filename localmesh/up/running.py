@@ -101,6 +101,7 @@ class RunningMesh:
         self._paths, self._host, self._proxies, self._design = paths, host, proxies, design
         self._phases, self._starts = phases, Starts(phases)
         self._supervisor = Supervisor(bootstrap=proxies.bootstrap, on_change=self._tell)
+        self._started = False
         self._problems: tuple[Problem, ...] = ()
         self._changing = asyncio.Lock()
         self._stirred = asyncio.Event()
@@ -131,6 +132,8 @@ class RunningMesh:
         if not self.ending.is_set():
             with self._phases.phase("last acknowledgement"):
                 await self._tell()
+            self._started = True
+            self._stir()
 
     async def stop(self) -> None:
         """End everything."""
@@ -160,6 +163,7 @@ class RunningMesh:
         return MeshStatus(
             process=os.getpid(),
             started_at=self._phases.zero,
+            started=self._started,
             paths=tuple(str(path.absolute()) for path in self._paths),
             pods=tuple(self._pod_status(state) for state in self._supervisor.states()),
             problems=self._problems,

@@ -83,7 +83,17 @@ def configured(design: Design, placements: Mapping[str, Placement]) -> dict[str,
     }
 
 
-def compiled(written: Written) -> tuple[dict[str, Snapshot], tuple[Problem, ...]]:
-    """A snapshot for each pod as istiod would send it to a cluster's, and warnings. Raises Problems."""
-    mesh, warnings = meant(written)
-    return {pod.key: compile_pod(mesh, pod) for pod in mesh.pods}, warnings
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A snapshot for each pod as istiod would send it to a cluster's. With problems it is what istiod makes of them."""
+
+    snapshots: Mapping[str, Snapshot]
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def compiled(written: Written) -> Compiled:
+    """What these documents mean in a cluster, also where they mean something else than their author thinks."""
+    found = resolve(written.documents, {}, written.replicas)
+    snapshots = {pod.key: compile_pod(found.mesh, pod) for pod in found.mesh.pods}
+    return Compiled(snapshots, found.problems, (*written.documents.warnings, *found.warnings))

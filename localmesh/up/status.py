@@ -61,6 +61,7 @@ class MeshStatus:
 
     process: int
     started_at: float
+    started: bool  # the start is over
     paths: tuple[str, ...]
     pods: tuple[PodStatus, ...]
     problems: tuple[Problem, ...] = ()

@@ -1,0 +1,164 @@
+"""A small mesh, really running: two pods and a gateway, changed in every way that a person can."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from localmesh.errors import MeshError, Problems
+from localmesh.runtime import dirs
+from localmesh.up.running import RunningMesh, running
+from tests.kit import Limit, eventually
+from tests.localmesh.up.small import Caller, caller, copied, save
+
+ABORT = "fault: {abort: {percentage: {value: 100}, grpcStatus: RESOURCE_EXHAUSTED}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Small:
+    """The mesh, the files that it runs, and somebody who calls it."""
+
+    mesh: RunningMesh
+    deploy: Path
+    caller: Caller
+
+    @property
+    def routes(self) -> Path:
+        """The file with the VirtualService."""
+        return self.deploy / "routes.yaml"
+
+
+@pytest.fixture(scope="module")
+async def small(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Small]:
+    folder = tmp_path_factory.mktemp("small")
+    deploy = copied(folder)
+    ending = asyncio.Event()
+    async with (
+        running((deploy,), dirs.of(folder / "state"), ending, time.time()) as mesh,
+        caller() as calling,
+    ):
+        await mesh.started()
+        yield Small(mesh, deploy, calling)
+
+
+@pytest.fixture(autouse=True)
+async def as_before(small: Small) -> AsyncIterator[None]:
+    """Whatever a test writes is taken back, and was taken back when the next begins."""
+    before = small.routes.read_text()
+    yield
+    if small.routes.read_text() != before:
+        save(small.routes, before)
+    await small.mesh.apply()
+
+
+async def test_a_call_is_answered_once_the_mesh_has_started(small: Small) -> None:
+    answer = await small.caller.call()
+    assert answer["pod"] in {"echo-0", "echo-1"}
+    status = small.mesh.status()
+    assert {pod.name for pod in status.pods if pod.ready and pod.acked} == {"echo-0", "echo-1", "gateway-0"}
+    assert all(pod.start_seconds > 0 for pod in status.pods)
+    assert "compile" in {phase.name for phase in status.phases}
+
+
+async def test_a_saved_file_is_in_force_without_any_command(small: Small) -> None:
+    text = small.routes.read_text()
+    save(small.routes, text.replace("    - route:", f"    - {ABORT}\n      route:"))
+    await eventually(lambda: _answers(small, "RESOURCE_EXHAUSTED"), what="the fault is in force")
+    save(small.routes, text)
+    await eventually(lambda: _answers(small, "OK"), what="the fault is gone")
+
+
+async def test_broken_yaml_changes_nothing_and_is_shown_until_it_is_mended(small: Small) -> None:
+    text = small.routes.read_text()
+    save(small.routes, text.replace("hosts:", "hots:"))
+    await eventually(lambda: small.mesh.status().problems, what="the problem is shown")
+    (problem,) = small.mesh.status().problems[:1]
+    assert (problem.where.file, "hots" in str(problem)) == (str(small.routes), True)
+    assert await small.caller.code() == "OK"
+    with pytest.raises(Problems):
+        await small.mesh.apply()
+    save(small.routes, text)
+    await eventually(lambda: not small.mesh.status().problems, what="the problem is gone")
+
+
+async def test_what_envoy_refuses_is_rolled_back_and_told_with_its_place_in_the_yaml(small: Small) -> None:
+    text = small.routes.read_text()
+    # More than Envoy's limit for a compiled regular expression, which the API does not know.
+    match = '    - match: [{uri: {regex: "(a{1000}){20}(b{1000}){20}(c{1000}){20}"}}]\n      route:'
+    save(small.routes, text.replace("    - route:", match))
+    with pytest.raises(Problems) as refusal:
+        await small.mesh.apply()
+    (problem,) = refusal.value.problems
+    assert problem.where.file == str(small.routes)
+    assert "Envoy refuses" in problem.what
+    assert await small.caller.code() == "OK"
+    save(small.routes, text)
+    await small.mesh.apply()
+    assert all(pod.acked for pod in small.mesh.status().pods)
+
+
+async def test_scaling_adds_pods_that_take_calls_and_takes_them_away_without_losing_one(small: Small) -> None:
+    await small.mesh.scale("echo", 3)
+    await eventually(lambda: _answered_by(small, "echo-2"), what="the third pod takes calls")
+    failures = await _calls_while(small, small.mesh.scale("echo", 2))
+    assert failures == []
+    assert [pod.name for pod in small.mesh.status().pods if pod.workload == "small/echo"] == ["echo-0", "echo-1"]
+
+
+async def test_a_rolling_restart_loses_no_call(small: Small) -> None:
+    assert await _calls_while(small, small.mesh.restart("small/echo")) == []
+
+
+async def test_a_killed_program_is_started_again(small: Small) -> None:
+    before = {pod.name: pod.restarts for pod in small.mesh.status().pods}
+    small.mesh.kill("echo-0", 9, "")
+    await eventually(
+        lambda: any(
+            pod.name == "echo-0" and pod.ready and pod.restarts > before["echo-0"] for pod in small.mesh.status().pods
+        ),
+        within=Limit.RECOVERED,
+        what="echo-0 is back",
+    )
+    await eventually(lambda: _answered_by(small, "echo-0"), what="it takes calls")
+
+
+async def test_a_killed_proxy_comes_back_with_what_is_in_force(small: Small) -> None:
+    small.mesh.kill("gateway-0", 9, "envoy")
+    await eventually(lambda: _answers(small, "OK"), within=Limit.RECOVERED, what="the gateway answers")
+
+
+async def test_an_unknown_name_is_an_error_with_the_nearest(small: Small) -> None:
+    with pytest.raises(MeshError, match="did you mean echo"):
+        await small.mesh.scale("ecko", 1)
+    with pytest.raises(MeshError, match="there is no pod"):
+        small.mesh.kill("echo-7", 9, "")
+
+
+async def test_the_configuration_is_readable_and_holds_no_key(small: Small) -> None:
+    text = small.mesh.config("echo-0")
+    assert '"listeners"' in text
+    assert "PRIVATE KEY" not in text
+
+
+async def _answers(small: Small, code: str) -> bool:
+    return await small.caller.code() == code
+
+
+async def _answered_by(small: Small, pod: str) -> bool:
+    answer = await small.caller.call()
+    return bool(answer["pod"] == pod)
+
+
+async def _calls_while(small: Small, work: object) -> list[str]:
+    """The statuses other than OK of calls that are made for as long as `work` takes."""
+    assert asyncio.iscoroutine(work)
+    task, failures = asyncio.create_task(work), []
+    while not task.done():
+        if (code := await small.caller.code()) != "OK":
+            failures.append(code)
+        await asyncio.sleep(0.005)
+    await task
+    return failures
