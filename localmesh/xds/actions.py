@@ -178,9 +178,10 @@ def redirect(action: Redirect, port: int) -> routes.RedirectAction:
     """An answer that sends the client elsewhere; `port` is the one that the request came to."""
     made = routes.RedirectAction(
         host_redirect=action.authority or "",
-        scheme_redirect=action.scheme,
         response_code=_REDIRECT_CODES[action.code],
     )
+    if action.scheme:
+        made.scheme_redirect = action.scheme
     if action.path_prefix is not None:
         made.prefix_rewrite = action.path_prefix
     else:

@@ -11,7 +11,7 @@ from google.protobuf import any_pb2, duration_pb2, struct_pb2
 from localmesh.mesh import Mesh
 from localmesh.mesh.pods import Inbound, Pod, Proxy
 from localmesh.mesh.services import Resolution, Service
-from localmesh.mesh.upstreams import Outliers, Pool, RetryBudget, Simple, TlsMode, Upstream
+from localmesh.mesh.upstreams import LocalityBalancing, Outliers, Pool, RetryBudget, Simple, TlsMode, Upstream
 from localmesh.xds import endpoints, names
 from localmesh.xds.balancers import set_balancer
 from localmesh.xds.sockets import set_sockets
@@ -197,7 +197,7 @@ def _common(upstream: Upstream) -> cluster_pb2.Cluster.CommonLbConfig:
     common = cluster_pb2.Cluster.CommonLbConfig()
     if upstream.outliers is not None:
         common.healthy_panic_threshold.value = upstream.outliers.min_health_percent
-    if upstream.locality is not None and upstream.locality.distribute:
+    if upstream.locality is not None and upstream.locality != LocalityBalancing():
         common.locality_weighted_lb_config.SetInParent()
     return common
 

@@ -6,7 +6,7 @@ from google.protobuf import struct_pb2
 
 from localmesh.mesh.pods import Pod
 from localmesh.mesh.services import Endpoint
-from localmesh.mesh.upstreams import Upstream
+from localmesh.mesh.upstreams import TlsMode, Upstream
 from localmesh.xds import names
 from localmesh.xds.localities import Group, grouped
 from localmesh.xds.telemetry import CANONICAL_NAME, CANONICAL_REVISION, CLUSTER_ID
@@ -42,10 +42,15 @@ def _endpoint(one: Endpoint, upstream: Upstream) -> endpoint_components_pb2.LbEn
     )
 
 
+def _may_use_mtls(upstream: Upstream) -> bool:
+    """Whether this client speaks the mesh's mTLS to the service at all."""
+    return upstream.tls is None or upstream.tls.mode is TlsMode.ISTIO_MUTUAL
+
+
 def _metadata(one: Endpoint, upstream: Upstream) -> base_pb2.Metadata:
     """`tlsMode: istio` picks the mTLS socket of the cluster; `workload` names the pod in telemetry."""
     found = {}
-    if one.mtls:
+    if one.mtls and _may_use_mtls(upstream):
         tls = struct_pb2.Struct()
         tls["tlsMode"] = "istio"
         found["envoy.transport_socket_match"] = tls

@@ -84,7 +84,7 @@ def listener(mesh: Mesh, pod: Pod) -> listener_pb2.Listener:
         address=socket_address("0.0.0.0", names.VIRTUAL_INBOUND_PORT),  # noqa: S104 - as in a pod's own network
         access_log=listener_access_logs(pod.server_telemetry),
         filter_chains=list(filter_chains(mesh, pod)),
-        listener_filters=_listener_filters(pod),
+        listener_filters=_listener_filters(_ports(pod)),
         listener_filters_timeout=duration_pb2.Duration(),
         continue_on_listener_filters_timeout=True,
         traffic_direction=base_pb2.INBOUND,
@@ -100,11 +100,15 @@ def filter_chains(mesh: Mesh, pod: Pod) -> Iterator[chains.FilterChain]:
         filters=[managers.tcp_to(names.BLACK_HOLE, None)],
     )
     build = _Chains(mesh, pod, policies(mesh, pod), managers.connection_policies(mesh, pod))
-    undeclared = Inbound(0, Protocol.UNKNOWN, pod.default_mtls, passthrough=True)
-    ports = sorted(pod.inbound, key=lambda one: (not one.passthrough, one.port))
-    for port in (undeclared, *ports):
+    for port in _ports(pod):
         for match in matches(port.protocol, port.mtls):
             yield build.chain(port, match)
+
+
+def _ports(pod: Pod) -> list[Inbound]:
+    """All that is not declared, as port 0; the ports that only a PeerAuthentication knows; the app's own."""
+    undeclared = Inbound(0, Protocol.UNKNOWN, pod.default_mtls, passthrough=True)
+    return [undeclared, *sorted(pod.inbound, key=lambda one: (not one.passthrough, one.port))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ class _Chains:
         cluster = names.INBOUND_PASSTHROUGH if port.passthrough else names.inbound_cluster(port.port)
         telemetry = self.pod.server_telemetry
         if not match.http:
-            return [*self.connection_policies, managers.tcp_to(cluster, telemetry, port.pool.tcp_idle_timeout)]
+            return [*self.connection_policies, managers.tcp_to(cluster, telemetry)]
         prefix = cluster if port.passthrough else f"inbound_0.0.0.0_{port.port}"
         return [
             managers.http(
@@ -149,7 +153,6 @@ class _Chains:
                 protocol=port.protocol,
                 routes=inbound_routes(port, cluster),
                 http2=port.protocol.is_http2,
-                idle_timeout=port.pool.idle_timeout,
             )
         ]
 
@@ -157,16 +160,22 @@ class _Chains:
         return tls.server_mtls(trust_domains(self.mesh)) if match.terminates else None
 
 
-def _listener_filters(pod: Pod) -> list[chains.ListenerFilter]:
-    """Who the connection was for, and what it speaks; a port that has one answer is not asked."""
-    plain = [one.port for one in pod.inbound if one.mtls is Mtls.DISABLE]
-    known = [one.port for one in pod.inbound if not one.protocol.is_sniffed]
-    no_tls = pod.default_mtls is Mtls.DISABLE and len(plain) == len(pod.inbound)
+def _listener_filters(ports: Iterable[Inbound]) -> list[chains.ListenerFilter]:
+    """Who the connection was for, and what it speaks; a port that has one answer is not asked.
+
+    Port 0 stands for all that nothing declares.
+    """
     found = [_listener_filter("original_dst", original_dst_pb2.OriginalDst())]
-    if not no_tls:
+    asked = [(one.port, matches(one.protocol, one.mtls)) for one in ports]
+    tls_ports = [port for port, kinds in asked if any(kind.transport == TLS for kind in kinds)]
+    http_ports = [port for port, kinds in asked if any(kind.alpn == PLAIN_HTTP for kind in kinds)]
+    all_ports = {port for port, _ in asked}
+    if tls_ports:
         config = tls_inspector_pb2.TlsInspector(initial_read_buffer_size=uint32(512))
-        found.append(_listener_filter("tls_inspector", config, plain))
-    found.append(_listener_filter("http_inspector", http_inspector_pb2.HttpInspector(), known))
+        found.append(_listener_filter("tls_inspector", config, all_ports.difference(tls_ports)))
+    if http_ports:
+        inspector = http_inspector_pb2.HttpInspector()
+        found.append(_listener_filter("http_inspector", inspector, all_ports.difference(http_ports)))
     return found
 
 

@@ -70,14 +70,12 @@ def http(
     routes: route_pb2.RouteConfiguration | None = None,
     route_table: str = "",
     http2: bool = False,
-    idle_timeout: Seconds | None = None,
 ) -> chains.Filter:
     """A connection manager, with its routes inside or, by the name of a table, from the control plane."""
     telemetry = side.telemetry
     sampled = telemetry.tracing is None or telemetry.tracing.request_id_sampling
     request_ids = uuid_pb2.UuidRequestIdConfig(use_request_id_for_trace_sampling=boolean(sampled))
     rds = hcm.Rds(config_source=ads(), route_config_name=route_table) if route_table else None
-    idle = telemetry.idle_timeout if idle_timeout is None else idle_timeout
     manager = _Manager(
         stat_prefix=names.stat_name(stat_prefix),
         rds=rds,
@@ -85,7 +83,7 @@ def http(
         http_filters=http_filters(policies, protocol),
         http_protocol_options=protocol_pb2.Http1ProtocolOptions() if side.http1_options else None,
         http2_protocol_options=protocol_pb2.Http2ProtocolOptions() if http2 else None,
-        common_http_protocol_options=_idle(idle),
+        common_http_protocol_options=_idle(telemetry.idle_timeout),
         access_log=access_logs(telemetry),
         tracing=tracing(pod, telemetry, mesh.trust_domain),
         forward_client_cert_details=side.client_certificates,

@@ -11,10 +11,12 @@ from envoy.config.listener.v3 import listener_components_pb2 as chains
 from envoy.config.listener.v3 import listener_pb2
 from envoy.extensions.filters.listener.http_inspector.v3 import http_inspector_pb2
 from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
+from envoy.extensions.filters.network.mongo_proxy.v3 import mongo_proxy_pb2
 from google.protobuf import duration_pb2
 from google.protobuf.message import Message
 
 from localmesh.mesh import Mesh
+from localmesh.mesh.identity import Protocol
 from localmesh.mesh.pods import ConnectionListener, Pod
 from localmesh.mesh.routes import ConnectionRoute, RouteTable
 from localmesh.xds import managers, names
@@ -24,6 +26,14 @@ from localmesh.xds.wire import boolean, cidr, duration, pack, socket_address, ui
 
 ANY = "0.0.0.0"  # noqa: S104 - in a pod's own network
 CONNECT_SECONDS = 15.0
+# Filters that count what a protocol says, and pass it on. Istio leaves those of MySQL and Redis off.
+_PROTOCOL_FILTERS = {
+    Protocol.MONGO: (
+        chains.Filter(
+            name="envoy.filters.network.mongo_proxy", typed_config=pack(mongo_proxy_pb2.MongoProxy(stat_prefix="mongo"))
+        ),
+    )
+}
 
 
 def virtual(pod: Pod) -> listener_pb2.Listener:
@@ -70,8 +80,11 @@ def http(mesh: Mesh, pod: Pod, table: RouteTable) -> listener_pb2.Listener:
 
 
 def manager(mesh: Mesh, pod: Pod, name: str, table: str) -> chains.Filter:
-    """The connection manager of the app's own calls."""
-    return managers.http(mesh, pod, managers.outbound_side(pod), f"outbound_{name}", (), route_table=table)
+    """The connection manager of the app's own calls to one port."""
+    spoken = {one.port.protocol for one in pod.outbound.upstreams if str(one.port.number) == table}
+    protocol = Protocol.GRPC_WEB if Protocol.GRPC_WEB in spoken else Protocol.HTTP
+    side = managers.outbound_side(pod)
+    return managers.http(mesh, pod, side, f"outbound_{name}", (), protocol=protocol, route_table=table)
 
 
 def tcp(pod: Pod, listener: ConnectionListener) -> Iterator[listener_pb2.Listener]:
@@ -79,7 +92,10 @@ def tcp(pod: Pod, listener: ConnectionListener) -> Iterator[listener_pb2.Listene
     found = connection_chains(pod, listener)
     sniffs = any(route.sni for route in listener.routes)
     filters = [inspector("tls_inspector", tls_inspector_pb2.TlsInspector())] if sniffs else []
+    # A pod of a headless service dials its siblings, and itself directly.
     for address in listener.addresses or (ANY,):
+        if address == pod.address:
+            continue
         yield _listener(names.listener(address, listener.port), address, listener.port, found, listener_filters=filters)
 
 
@@ -94,10 +110,11 @@ def _connection_chain(pod: Pod, route: ConnectionRoute, listener: ConnectionList
         match = chains.FilterChainMatch(
             server_names=route.sni, prefix_ranges=[cidr(block) for block in route.destination_subnets]
         )
+    port = listener.service.port(listener.port)
     proxy = managers.tcp(pod.client_telemetry, route.targets, listener.service.host, listener.idle_timeout)
     return chains.FilterChain(
         filter_chain_match=match,
-        filters=[proxy],
+        filters=[*(_PROTOCOL_FILTERS.get(port.protocol, ()) if port else ()), proxy],
         transport_socket_connect_timeout=duration(CONNECT_SECONDS),
     )
 

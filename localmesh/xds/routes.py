@@ -8,6 +8,7 @@ from envoy.config.route.v3 import route_pb2
 from google.protobuf import any_pb2, duration_pb2, struct_pb2
 
 from localmesh.errors import Where
+from localmesh.mesh.identity import Protocol
 from localmesh.mesh.pods import Inbound
 from localmesh.mesh.routes import Forward, HttpRoute, Redirect, Respond, RouteTable, Text, VirtualHost
 from localmesh.xds import filters, names
@@ -58,9 +59,9 @@ def origins_of(hosts: Iterable[VirtualHost]) -> list[Where]:
 def inbound_routes(port: Inbound, cluster: str) -> route_pb2.RouteConfiguration:
     """All requests to the app. Only ports that are not gRPC are retried, and only before anything was sent."""
     host = port.services[0][0].host if port.services else ""
-    number = port.services[0][1] if port.services else port.port
+    number = port.services[0][1] if port.services else (0 if port.passthrough else port.port)
     retry = None
-    if not port.protocol.is_http2:
+    if port.protocol is not Protocol.GRPC:
         retry = routes.RetryPolicy(retry_on="reset-before-request", num_retries=uint32(2))
     no_limit = routes.RouteAction.MaxStreamDuration(
         max_stream_duration=duration_pb2.Duration(), grpc_timeout_header_max=duration_pb2.Duration()

@@ -60,7 +60,10 @@ def _file_log(log: AccessLog, only: accesslog_pb2.AccessLogFilter | None) -> acc
         json.update(dict(log.json))
     else:
         text = base_pb2.DataSource(inline_string=TEXT_FORMAT if log.text is None else log.text)
-    log_format = substitution_format_string_pb2.SubstitutionFormatString(text_format_source=text, json_format=json)
+    options = substitution_format_string_pb2.JsonFormatOptions() if log.json else None
+    log_format = substitution_format_string_pb2.SubstitutionFormatString(
+        text_format_source=text, json_format=json, json_format_options=options
+    )
     return accesslog_pb2.AccessLog(
         name="envoy.access_loggers.file",
         filter=only,

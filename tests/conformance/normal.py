@@ -16,6 +16,7 @@ LEFT_OUT = {
     "alt_stat_name": "a name: of statistics",
     "stat_prefix": "a name: of statistics",
     "decorator": "a name: of spans",
+    "service_name": "a name: of spans; istiod takes it from the node, which the harness left nameless",
     "metadata": "what telemetry calls things; the VirtualService that a route came from",
     "filter_metadata.istio": "what telemetry calls things",
 }
@@ -151,7 +152,7 @@ def _route(one: Json) -> Json:
 def _cluster(one: Json) -> Json:
     made = _plain("Cluster", one, "name", "load_assignment")
     eds = made.pop("eds_cluster_config", None)
-    if eds is not None and eds != {"eds_config": "ads", "service_name": one["name"]}:
+    if eds is not None and one["eds_cluster_config"] != {"eds_config": _ADS, "service_name": one["name"]}:
         made["eds_cluster_config"] = eds
     options = made.pop("typed_extension_protocol_options", {})
     for inner in options.values():
@@ -218,6 +219,8 @@ def _text(value: str, key: str) -> str:
     if key == "retry_on":
         # An empty word in the list says nothing.
         return ",".join(word for word in value.split(",") if word)
+    if key == "inline_string" and value.lstrip().startswith("{"):
+        value = json.dumps(json.loads(value), sort_keys=True)
     if len(value) > _LONG:
         return f"#{hashlib.sha256(value.encode()).hexdigest()[:12]}"
     return value
