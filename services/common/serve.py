@@ -30,7 +30,7 @@ from services.common.drain import Drain
 from services.common.health import Check, Health, follow_stores
 from services.common.interceptors.order import server_interceptors
 from services.common.reflection import add_reflection
-from services.common.settings import ServerSettings
+from services.common.settings import ServerSettings, SettingsError
 from services.common.telemetry import Telemetry, metrics_served
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,10 @@ class Service:
 
 
 async def serve(settings: ServerSettings, service: Service, drain: Drain, telemetry: Telemetry) -> None:
-    """Serves until SIGTERM or SIGINT, then drains; returns within DRAIN_SECONDS of the signal."""
+    """Serves until SIGTERM or SIGINT, then drains; returns within DRAIN_SECONDS of the signal.
+
+    Where it cannot start (a taken port, a JWKS file without a key), says so in the log and exits with 2.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -78,6 +81,9 @@ async def serve(settings: ServerSettings, service: Service, drain: Drain, teleme
         async with running(settings, service, drain, telemetry):
             await stop.wait()
             log.info("draining")
+    except SettingsError as error:
+        log.critical("cannot start: %s", error)
+        raise SystemExit(2) from None
     finally:
         telemetry.tracer_provider.shutdown()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -88,7 +94,7 @@ async def serve(settings: ServerSettings, service: Service, drain: Drain, teleme
 async def running(
     settings: ServerSettings, service: Service, drain: Drain, telemetry: Telemetry
 ) -> AsyncIterator[Health]:
-    """A server that listens while the context lasts, and drains at its end. Raises OSError if it cannot listen."""
+    """A server that listens while the context lasts, and drains at its end. Raises SettingsError if it cannot start."""
     health = Health(service.names, drain)
     server = grpc.aio.server(interceptors=server_interceptors(settings, telemetry), options=OPTIONS)
     service.register(server)
@@ -97,7 +103,7 @@ async def running(
     try:
         server.add_insecure_port(settings.grpc_listen)
     except RuntimeError:
-        raise OSError(f"cannot listen on {settings.grpc_listen} (GRPC_LISTEN)") from None
+        raise SettingsError(f"GRPC_LISTEN cannot be listened on: {settings.grpc_listen}") from None
     async with metrics_served(telemetry.registry, settings.metrics_listen):
         await server.start()
         log.info("serving on %s", settings.grpc_listen)

@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from services.common.interceptors.metrics import CallMetrics
+from services.common.settings import SettingsError
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,11 @@ class Telemetry:
         ProcessCollector(registry=self.registry)
 
 
-def set_up(service: str, pod: str, environ: Mapping[str, str] = os.environ) -> Telemetry:
-    """Telemetry by the OTEL_* variables, and the W3C trace context as the process's only propagation format."""
+def set_up(service: str, pod: str, environ: Mapping[str, str] | None = None) -> Telemetry:
+    """Telemetry by the OTEL_* variables (of the process, if none are given), and the W3C trace context as the process's only propagation format."""
     set_global_textmap(TraceContextTextMapPropagator())
     resource = Resource.create({"service.name": service, "service.instance.id": pod})
-    exporter = environ.get("OTEL_TRACES_EXPORTER", "none")
+    exporter = (os.environ if environ is None else environ).get("OTEL_TRACES_EXPORTER", "none")
     if exporter == "none":
         # The parent's decision still goes on: a trace begun by a proxy must not end here.
         return Telemetry(TracerProvider(resource=resource, sampler=ParentBased(ALWAYS_OFF)))
@@ -55,7 +56,7 @@ def set_up(service: str, pod: str, environ: Mapping[str, str] = os.environ) -> T
 
 @asynccontextmanager
 async def metrics_served(registry: CollectorRegistry, listen: str) -> AsyncIterator[None]:
-    """GET /metrics on `host:port` or `unix:/path` while the context lasts. Raises OSError if it cannot listen."""
+    """GET /metrics on `host:port` or `unix:/path` while the context lasts. Raises SettingsError if it cannot listen."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -68,11 +69,14 @@ async def metrics_served(registry: CollectorRegistry, listen: str) -> AsyncItera
         finally:
             writer.close()
 
-    if listen.startswith("unix:"):
-        server = await asyncio.start_unix_server(answer, listen.removeprefix("unix:"))
-    else:
-        host, _, port = listen.rpartition(":")
-        server = await asyncio.start_server(answer, host.strip("[]"), int(port))
+    try:
+        if listen.startswith("unix:"):
+            server = await asyncio.start_unix_server(answer, listen.removeprefix("unix:"))
+        else:
+            host, _, port = listen.rpartition(":")
+            server = await asyncio.start_server(answer, host.strip("[]"), int(port))
+    except OSError as error:
+        raise SettingsError(f"METRICS_LISTEN cannot be listened on: {listen}: {error.strerror}") from None
     try:
         yield
     finally:

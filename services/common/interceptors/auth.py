@@ -9,6 +9,7 @@ import json
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from services.common import identity
 from services.common.errors import Unauthenticated
 from services.common.identity import Identity
 from services.common.interceptors.chain import INFRASTRUCTURE, Behaviour, Layer, Method
+from services.common.settings import SettingsError
 
 # Pinned: a verifier that takes the algorithm from the token can be told "none", or to use a public key as a secret.
 ALGORITHM = "ES256"
@@ -29,7 +31,7 @@ class TokenVerifier:
     """Verifies tokens of one issuer for one audience with the public keys of a JWKS file (RFC 7517)."""
 
     def __init__(self, jwks_file: Path, issuer: str, audience: str) -> None:
-        """Reads the keys now; raises OSError or ValueError if there are none. Reads again when the file changes."""
+        """Reads the keys now; raises SettingsError if there are none. Reads again when the file changes."""
         self._file = jwks_file
         self._issuer = issuer
         self._audience = audience
@@ -82,9 +84,8 @@ class TokenVerifier:
         return Identity(subject=claims["sub"], token=token, expires_at=float(claims["exp"]))
 
     def _key(self, key_id: object) -> Any:
-        if key_id not in self._keys and self._file.stat().st_mtime_ns != self._read_at:
-            self._read_at = self._file.stat().st_mtime_ns
-            self._keys = read_keys(self._file)
+        if key_id not in self._keys:
+            self._read_again()
         # A token without a key id is fine as long as there is no choice.
         if key_id is None and len(self._keys) == 1:
             return next(iter(self._keys.values()))
@@ -93,18 +94,26 @@ class TokenVerifier:
             raise jwt.InvalidKeyError
         return key
 
+    def _read_again(self) -> None:
+        """If the file has changed. One that is gone or half-written leaves the keys as they are."""
+        with suppress(OSError, SettingsError):
+            changed_at = self._file.stat().st_mtime_ns
+            if changed_at != self._read_at:
+                self._keys = read_keys(self._file)
+                self._read_at = changed_at
+
 
 def read_keys(jwks_file: Path) -> Mapping[object, Any]:
-    """The EC P-256 keys of a JWKS file by key id. Raises ValueError if the file holds none that we can use."""
+    """The EC P-256 keys of a JWKS file by key id. Raises SettingsError if the file holds none that we can use."""
     keys: dict[object, Any] = {}
     try:
         for key in json.loads(jwks_file.read_text())["keys"]:
             if key.get("kty") == "EC" and key.get("crv") == "P-256" and "d" not in key:
                 keys[key.get("kid")] = ECAlgorithm.from_jwk(key)
-    except (KeyError, TypeError, AttributeError, jwt.PyJWTError, ValueError):
+    except (KeyError, TypeError, AttributeError, jwt.PyJWTError, ValueError, OSError):
         keys.clear()
     if not keys:
-        raise ValueError(f"{jwks_file} holds no public EC P-256 key")
+        raise SettingsError(f"JWT_JWKS_FILE: {jwks_file} holds no public EC P-256 key")
     return keys
 
 

@@ -25,7 +25,7 @@ from services.common.telemetry import Telemetry
 
 
 def server_interceptors(settings: ServerSettings, telemetry: Telemetry) -> Sequence[grpc.aio.ServerInterceptor]:
-    """The server side. Reads the JWKS file: raises OSError or ValueError if it holds no key."""
+    """The server side. Reads the JWKS file: raises SettingsError if it holds no key."""
     replica = (("x-pod", settings.pod_name), ("x-version", settings.pod_version))
     verifier = auth.TokenVerifier(settings.jwt_jwks_file, settings.jwt_issuer, settings.jwt_audience)
     return [

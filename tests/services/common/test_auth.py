@@ -17,6 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.common import status
 from services.common.errors import Unauthenticated
 from services.common.interceptors.auth import TokenVerifier, bearer_token
+from services.common.settings import SettingsError
 from tests.services.common.conftest import Serve
 from tests.services.common.echo import KINDS, finish, start
 from tests.services.issuer import AUDIENCE, ISSUER, Issuer
@@ -129,7 +130,7 @@ def test_a_file_without_a_usable_key_is_refused_at_start(tmp_path: Path, content
     """A symmetric key is none that we can use."""
     path = tmp_path / "jwks.json"
     path.write_text(content)
-    with pytest.raises(ValueError, match="holds no public EC P-256 key"):
+    with pytest.raises(SettingsError, match="holds no public EC P-256 key"):
         TokenVerifier(path, ISSUER, AUDIENCE)
 
 
@@ -172,3 +173,14 @@ async def test_the_handler_sees_who_calls(serve: Serve) -> None:
     async with serve() as served:
         (message,) = await finish(start(served.stub, "unary", metadata=served.bearer))
     assert message.sender_id == "ada"
+
+
+def test_a_half_written_key_file_leaves_the_keys_as_they_are(tmp_path: Path) -> None:
+    """A rotation that goes wrong locks nobody out."""
+    issuer = Issuer(tmp_path)
+    verifier = _verifier(issuer)
+    issuer.jwks_file.write_text('{"keys": [')
+    issuer.key_id = "unknown"
+    assert _reason(verifier, issuer.token("ada")) == "TOKEN_INVALID"
+    issuer.key_id = "test"
+    assert verifier.verify(issuer.token("ada")).subject == "ada"

@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from services.common import status
+from services.common.settings import SettingsError
 from tests.kit import eventually
 from tests.services.common.conftest import Serve, Served
 from tests.services.common.echo import KINDS, NAME, finish, start
@@ -125,14 +126,17 @@ async def test_metrics_and_grpc_over_tcp(serve: Serve) -> None:
         writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 200")
         writer.close()
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="GRPC_LISTEN"):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SettingsError, match="^GRPC_LISTEN"):
         async with serve(grpc_listen=f"127.0.0.1:{taken.getsockname()[1]}"):
+            raise AssertionError("it listens")
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SettingsError, match="^METRICS_LISTEN"):
+        async with serve(metrics_listen=f"127.0.0.1:{taken.getsockname()[1]}"):
             raise AssertionError("it listens")
 
 
 @pytest.mark.parametrize("style", ["generator", "write"])
 async def test_a_drain_ends_streams_with_a_place_to_resume_from(serve: Serve, style: str) -> None:
-    """UNAVAILABLE, STREAM_DRAINING, resume_after; running unary calls finish; new ones are refused."""
+    """UNAVAILABLE, STREAM_DRAINING, resume_after; a running unary call keeps its time."""
     async with serve(style=style, drain_seconds=20) as served:
         stream = start(served.stub, "server_stream", "live", metadata=served.bearer)
         await stream.read()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -187,3 +188,16 @@ def test_a_wrong_environment_is_one_message_and_exit_2() -> None:
     for name in ("GRPC_LISTEN", "DATABASE_URL", "DATABASE_PASSWORD", "JWT_JWKS_FILE", "JWT_ISSUER", "POD_NAME"):
         assert f"\n{name} " in ended.stderr
     assert "Traceback" not in ended.stderr and "hunter2" not in ended.stderr
+
+
+async def test_a_taken_port_is_one_message_and_exit_2(issuer: Issuer, own_postgres: Postgres) -> None:
+    """In the log, without a traceback, naming the variable."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, tempfile.TemporaryDirectory(prefix="p", dir="/tmp") as folder:
+        database = await own_postgres.new_database()
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        started = await _started(issuer, database, Path(folder), GRPC_LISTEN=listen)
+        log, _ = await started.process.communicate()
+        await started.channel.close()
+    assert started.process.returncode == 2
+    assert f"cannot start: GRPC_LISTEN cannot be listened on: {listen}" in log.decode()
+    assert "Traceback" not in log.decode()
