@@ -71,7 +71,9 @@ def plan_of(cls: Any) -> _Plan:
     """The plan of a record class, made once."""
     hints = get_type_hints(cls, include_extras=True)
     names = spelled(cls)
-    plans = {names[each.name]: _field_plan(each, hints[each.name]) for each in fields(cls) if each.name not in _OWN}
+    own = [each for each in fields(cls) if each.name not in _OWN]
+    plans = {names[each.name]: _field_plan(each, hints[each.name]) for each in own}
+    plans |= {each.metadata["also"]: plans[names[each.name]] for each in own if "also" in each.metadata}
     return _Plan(cls, names, plans, cls.NO_LOCAL_MEANING, unsupported.fields_of(cls.__name__))
 
 

@@ -71,6 +71,11 @@ def json_named(name: str, default: Any = None) -> Any:
     return field(default=default, metadata={"json": name})
 
 
+def also_named(name: str) -> Any:
+    """An optional field for which the API takes a second, older spelling."""
+    return field(default=None, metadata={"also": name})
+
+
 def empty_map() -> Any:
     """The default of a map field that was not written."""
     return field(default_factory=lambda: MappingProxyType({}))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from localmesh.manifests.istio.common import LabelSelector, PolicyTargetReference
-from localmesh.manifests.record import Record, Resource, Timeout, UInt32
+from localmesh.manifests.record import Record, Resource, Timeout, UInt32, also_named
 
 MutualTLSMode = Literal["UNSET", "DISABLE", "PERMISSIVE", "STRICT"]
 Action = Literal["ALLOW", "DENY", "AUDIT", "CUSTOM"]
@@ -156,7 +156,7 @@ class JWTRule(Record):
 
     issuer: str | None = None
     audiences: tuple[str, ...] = ()
-    jwks_uri: str | None = None
+    jwks_uri: str | None = also_named("jwks_uri")
     jwks: str | None = None
     from_headers: tuple[JWTHeader, ...] = ()
     from_params: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from localmesh.manifests.istio.common import Destination, Percent, StringMatch
-from localmesh.manifests.record import Int32, Interval, Record, Resource, Timeout, UInt32, empty_map
+from localmesh.manifests.record import Int32, Interval, Record, Resource, Timeout, UInt32, also_named, empty_map
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +193,7 @@ class HTTPRoute(Record):
     fault: HTTPFaultInjection | None = None
     mirror: Destination | None = None
     mirrors: tuple[HTTPMirrorPolicy, ...] = ()
-    mirror_percent: UInt32 | None = None
+    mirror_percent: UInt32 | None = also_named("mirror_percent")
     mirror_percentage: Percent | None = None
     cors_policy: CorsPolicy | None = None
     headers: Headers | None = None

@@ -162,6 +162,11 @@ def test_null_is_absent() -> None:
     assert (rule.spec.traffic_policy, rule.spec.subsets) == (None, ())
 
 
+def test_the_two_older_spellings_that_the_crds_take_are_taken() -> None:
+    text = document("VirtualService", "{hosts: [a], http: [{route: [{destination: {host: a}}], mirror_percent: 5}]}")
+    assert accepted(text).of(VirtualService)[0].spec.http[0].mirror_percent == 5
+
+
 def test_map_keys_may_be_numbers() -> None:
     spec = "{selector: {matchLabels: {app: a}}, portLevelMtls: {'80': {mode: STRICT}, 90: {mode: DISABLE}}}"
     (policy,) = accepted(document("PeerAuthentication", spec)).of(PeerAuthentication)

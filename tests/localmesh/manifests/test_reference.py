@@ -1,4 +1,4 @@
-"""Held against istiod's own verdicts, where the reference data is at hand (LOCALMESH_REFERENCE, or ../shared/reference).
+"""Held against istiod's own verdicts, where the data is at hand (LOCALMESH_REFERENCE, or ../shared/reference).
 
 Only what is loaded is judged here; what a document compiles to is the matter of tests/conformance.
 """
