@@ -1,6 +1,6 @@
 """A file to chat, in pieces. It is stored whole and right, or not at all; so a cut upload begins anew.
 
-The one place where the client is not grpc.aio: when a server refuses a stream that is still written to, grpc.aio may say
+The one place where the client is not grpc.aio: when a server refuses a stream still written to, grpc.aio may say
 INTERNAL instead of what the server said (grpc/grpc#36066), and a file too large must not look like a bug.
 """
 

@@ -5,6 +5,7 @@ import click
 from clients.channel import DEFAULT_TARGET
 from clients.cli.access import keys, token
 from clients.cli.calls import Commands, Options
+from clients.cli.demo import demo
 from clients.cli.files import files
 from clients.cli.rooms import chat, rooms
 from clients.cli.users import users
@@ -26,5 +27,5 @@ def main(context: click.Context, target: str, token: str) -> None:
     context.obj = Options(target, token)
 
 
-for command in (users, rooms, files, chat, token, keys):
+for command in (users, rooms, files, chat, token, keys, demo):
     main.add_command(command)

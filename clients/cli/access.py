@@ -2,8 +2,8 @@
 
 import click
 
+from clients import caller, tokens
 from clients import keys as secrets
-from clients import tokens
 from clients.cli.calls import Options, asynchronous, examples
 
 
@@ -21,5 +21,5 @@ def keys() -> None:
 @asynchronous
 async def token(options: Options, user: str) -> None:
     """Print a token for USER, valid for 24 hours. The user NAME@example.com is made if there is none."""
-    key = secrets.signing_key(secrets.Places(secrets.repository()))
-    print(tokens.mint(key, (await options.ensured_user(user)).id))
+    key = caller.signing_key()  # before a user is made for nothing
+    print(tokens.mint(key, (await caller.ensured(options.target, user)).id))

@@ -10,9 +10,8 @@ from typing import Any, ParamSpec
 import click
 import grpc
 
-from clients import channel, failure, keys, tokens, users
+from clients import caller, channel, failure
 from clients.channel import Gateway
-from protos.user.v1.user_pb2 import User
 
 P = ParamSpec("P")
 
@@ -30,19 +29,11 @@ class Options:
     async def gateway(self, user: str = "") -> AsyncIterator[Gateway]:
         """The gateway for the given token, else for the user of this name (made if missing), else for the operator."""
         if self.token:
-            async with channel.connect(self.target, lambda: self.token) as gateway:
-                yield gateway
-            return
-        key = keys.signing_key(keys.Places(keys.repository()))
-        subject = (await self.ensured_user(user)).id if user else tokens.OPERATOR
-        async with channel.connect(self.target, tokens.renewed(key, subject)) as gateway:
+            opened = channel.connect(self.target, lambda: self.token)
+        else:
+            opened = caller.person(self.target, user) if user else caller.operator(self.target)
+        async with opened as gateway:
             yield gateway
-
-    async def ensured_user(self, name: str) -> User:
-        """The user of this name, made by the operator if there is none."""
-        key = keys.signing_key(keys.Places(keys.repository()))
-        async with channel.connect(self.target, tokens.renewed(key, tokens.OPERATOR)) as gateway:
-            return await users.ensured(gateway, name)
 
 
 class Commands(click.Group):
@@ -56,7 +47,7 @@ class Commands(click.Group):
             raise _Shown(failure.of_call(error, ctx.find_root().obj.target)) from None
         except failure.Failure as error:
             raise _Shown(error) from None
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, asyncio.CancelledError):
             raise SystemExit(INTERRUPTED) from None
 
 
