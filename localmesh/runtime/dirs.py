@@ -116,6 +116,8 @@ def held(dirs: Dirs) -> Iterator[None]:
         try:
             yield
         finally:
+            records.end_all(dirs.processes)
+            shutil.rmtree(dirs.run)
             lock.truncate(0)
 
 

@@ -105,7 +105,10 @@ class Keeper:
             asking = group.create_task(self._ask())
             code = await self._process.ended()
             asking.cancel()
-        return self._condemned or process.ending(code)
+        if self._condemned:
+            return self._condemned
+        last = process.tail(self.plan.launch.log).splitlines()[-1:]
+        return ": ".join([process.ending(code), *(last if code > 0 else ())])
 
     async def _ask(self) -> None:
         if self.plan.startup is not None:

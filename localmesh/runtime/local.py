@@ -55,6 +55,12 @@ class Image:
     stop_signal: str = "SIGTERM"
     where: Where | None = None
 
+    def texts(self) -> tuple[str, ...]:
+        """All that may hold placeholders."""
+        steps = (*self.prepare, *self.seed)
+        inputs = (text for step in steps for text in (*step.command, step.stdin))
+        return (*self.command, *self.env.values(), *inputs)
+
 
 @dataclass(frozen=True, slots=True)
 class Expose:
@@ -86,9 +92,4 @@ class LocalRun:
 
     def uses(self, program: str) -> bool:
         """Whether any image is run by `${program}`."""
-        texts = (
-            text
-            for image in self.images.values()
-            for text in (*image.command, *(part for step in (*image.prepare, *image.seed) for part in step.command))
-        )
-        return any(f"${{{program}}}" in text for text in texts)
+        return any(f"${{{program}}}" in text for image in self.images.values() for text in image.texts())

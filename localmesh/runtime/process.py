@@ -74,7 +74,9 @@ class Process:
         """Ask it to end, wait `grace` seconds, then end it. Returns as `ended`."""
         self.send(ask)
         try:
-            return await asyncio.wait_for(self.ended(), grace)
+            # Not wait_for, which before Python 3.12 loses a cancellation that comes together with the end.
+            async with asyncio.timeout(grace):
+                return await self.ended()
         except TimeoutError:
             self.send(signal.SIGKILL)
             return await self.ended()

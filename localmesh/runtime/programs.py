@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localmesh.errors import MeshError
+from localmesh.runtime.local import LocalRun
 
 ENVOY, POSTGRES, NATS, PYTHON = NAMES = ("envoy", "postgres", "nats", "python")
 _VARIABLES = {ENVOY: "ENVOY_BIN", POSTGRES: "POSTGRES_BIN", NATS: "NATS_BIN"}
@@ -48,6 +49,13 @@ def find(name: str, environ: Mapping[str, str] = os.environ) -> Found:
     if not os.access(found.executable, os.X_OK) or found.executable.is_dir():
         raise MeshError(f"{name} is not installed: there is no program {found.executable}", mend)
     return found
+
+
+def needed(local: LocalRun, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Envoy and the programs that the images use, by name. MeshError if one is missing or may not run here."""
+    if any(image.rootless for image in local.images.values()):
+        require_rootless()
+    return {name: str(find(name, environ).path) for name in NAMES if name == ENVOY or local.uses(name)}
 
 
 def version(found: Found) -> str:

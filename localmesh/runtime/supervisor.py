@@ -17,11 +17,13 @@ from localmesh.mesh import Placement
 from localmesh.runtime import process
 from localmesh.runtime.pod import Pod, PodState
 from localmesh.runtime.podplan import PodPlan
+from localmesh.runtime.publisher import Publisher
 
 log = logging.getLogger(__name__)
 
 _DRAIN = 0.25  # seconds after the proxies have acknowledged
 _PUBLISH_WITHIN = 5.0  # a proxy that does not answer must not hold a restart for ever
+_READY_WITHIN = 60.0  # for a replaced pod; the restart of its workload stops there if it is not
 _TRIM_EVERY = 10.0
 
 
@@ -32,14 +34,13 @@ class Supervisor:
         self, *, bootstrap: Callable[[PodPlan], str], on_change: Callable[[], Awaitable[None]], drain: float = _DRAIN
     ) -> None:
         """`bootstrap`: the text that a pod's Envoy starts with. `on_change`: called when `placements()` has changed."""
-        self._bootstrap, self._on_change, self._drain = bootstrap, on_change, drain
+        self._bootstrap, self._drain = bootstrap, drain
+        self._proxies, self._states_moved = Publisher(on_change), Publisher(self._notify)
         self._pods: dict[str, Pod] = {}
         self._one_at_a_time = asyncio.Lock()
         self._changed = asyncio.Condition()
         self._seen: Mapping[str, Placement] = {}
-        self._version = self._published = 0
         self._tasks: list[asyncio.Task[None]] = []
-        self._wake = asyncio.Event()
         self._ending = False
 
     def states(self) -> tuple[PodState, ...]:
@@ -105,7 +106,10 @@ class Supervisor:
         return sent
 
     async def ready(self, *, within: float, pods: Iterable[str] | None = None) -> None:
-        """Wait until these pods, by default all, are ready. MeshError after `within` seconds: what holds each up."""
+        """Wait until these pods, by default all, are ready, and the proxies know it.
+
+        MeshError after `within` seconds, with what holds each of them up.
+        """
         keys = None if pods is None else set(pods)
 
         def waiting() -> list[PodState]:
@@ -119,6 +123,7 @@ class Supervisor:
         except TimeoutError:
             held_up = "\n".join(f"  {each.key}: {each.phase.value}: {each.reason}" for each in waiting())
             raise MeshError(f"not ready after {within:g} s:\n{held_up}", "localmesh logs POD") from None
+        await self._everybody_knows()
 
     async def changes(self, after: tuple[PodState, ...]) -> tuple[PodState, ...]:
         """Wait until the states differ from `after`, and return them."""
@@ -129,7 +134,7 @@ class Supervisor:
     async def stop(self) -> None:
         """End all pods: those that keep data when the others have ended. Nothing of them is left."""
         self._ending = True
-        self._wake.set()
+        self._states_moved.changed()
         async with self._one_at_a_time:
             pods = list(self._pods.values())
             for stores in (False, True):
@@ -168,43 +173,25 @@ class Supervisor:
             for plan in plans:
                 await self._take_out([self._pods[plan.key]])
                 self._start(plan)
-                await self.ready(within=60.0 + plan.grace, pods=[plan.key])
-                await self._everybody_knows()
+                await self.ready(within=_READY_WITHIN, pods=[plan.key])
 
         await asyncio.gather(*(roll(plans) for plans in by_workload.values()))
 
     def _touched(self) -> None:
         """Something about a pod has changed."""
+        self._states_moved.changed()
         placements = self.placements()
         if placements != self._seen:
             self._seen = placements
-            self._version += 1
-        self._wake.set()
+            self._proxies.changed()
 
-    async def _publish(self) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            async with self._changed:
-                self._changed.notify_all()
-            if (version := self._version) == self._published:
-                continue
-            try:
-                await self._on_change()
-            except Exception:
-                log.exception("the proxies could not be told of a change of the pods")
-            self._published = version
-            async with self._changed:
-                self._changed.notify_all()
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
 
     async def _everybody_knows(self) -> None:
-        """Wait until `on_change` has returned for all that has changed until now."""
-        version = self._version
-        try:
-            async with asyncio.timeout(_PUBLISH_WITHIN), self._changed:
-                await self._changed.wait_for(lambda: self._published >= version)
-        except TimeoutError:
-            log.warning("not all proxies have acknowledged within %g s", _PUBLISH_WITHIN)
+        if not await self._proxies.known(within=_PUBLISH_WITHIN):
+            log.warning("not all proxies have acknowledged a change of the pods within %g s", _PUBLISH_WITHIN)
 
     async def _trim_logs(self) -> None:
         while True:
@@ -220,7 +207,8 @@ class Supervisor:
 
     def _start_watching(self) -> None:
         if not self._tasks:
-            self._tasks = [asyncio.create_task(self._publish()), asyncio.create_task(self._trim_logs())]
+            running = (self._states_moved.run(), self._proxies.run(), self._trim_logs())
+            self._tasks = [asyncio.create_task(each) for each in running]
 
     @staticmethod
     def _unknown(kind: str, name: str, known: set[str]) -> MeshError:
