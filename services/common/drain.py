@@ -13,10 +13,13 @@ themselves: grpc.aio's stop(grace) would only cut them, without a place to resum
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import TypeVar
 
 from services.common.errors import StreamEnded
+
+Item = TypeVar("Item")
 
 DRAINING = "STREAM_DRAINING"
 MAX_AGE = "STREAM_MAX_AGE"
@@ -45,9 +48,11 @@ class Life:
         """Cuts short whatever is awaited inside, as soon as the life is over; look at `over` after the block.
 
         async with life.interrupting():
-            async for request in requests: ...
+            message = await queue.get()
         if life.over:
             raise life.ended(resume_after=last)
+
+        Never around a `yield`: it would cut the reader of the generator, not what the generator awaits.
         """
         timeout = asyncio.timeout(0 if self.over else None)
         try:
@@ -59,6 +64,19 @@ class Life:
                 raise
         finally:
             self._interrupted.discard(timeout)
+
+    async def until_over(self, items: AsyncIterable[Item]) -> AsyncIterator[Item]:
+        """The same items, until the life is over; look at `over` after the loop."""
+        iterator = aiter(items)
+        while not self.over:
+            async with self.interrupting():
+                try:
+                    item = await anext(iterator)
+                except StopAsyncIteration:
+                    return
+            if self.over:
+                return
+            yield item
 
     def ended(self, *, resume_after: object) -> StreamEnded:
         """The error to raise: UNAVAILABLE, with the reason and `resume_after` in ErrorInfo.metadata."""

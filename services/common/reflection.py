@@ -27,9 +27,8 @@ class Reflection(ReflectionServicer):  # type: ignore[misc]  # the package has n
     async def ServerReflectionInfo(self, requests: Any, context: Any) -> AsyncIterator[Any]:
         """One answer to each request."""
         with self._drain.life() as life:
-            async with life.interrupting():
-                async for answer in super().ServerReflectionInfo(requests, context):
-                    yield answer
+            async for answer in super().ServerReflectionInfo(life.until_over(requests), context):
+                yield answer
             if life.over:
                 raise life.ended(resume_after="")
 

@@ -19,7 +19,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 class SettingsError(Exception):
-    """What is wrong in the environment: one line for each variable. Also what shows only in use, such as a taken port."""
+    """What is wrong in the environment, one line for each variable; also if it shows only in use (a taken port)."""
 
 
 class Reader:

@@ -41,7 +41,10 @@ class Telemetry:
 
 
 def set_up(service: str, pod: str, environ: Mapping[str, str] | None = None) -> Telemetry:
-    """Telemetry by the OTEL_* variables (of the process, if none are given), and the W3C trace context as the process's only propagation format."""
+    """Telemetry by the OTEL_* variables of `environ` (of the process, if not given).
+
+    Makes the W3C trace context the process's only propagation format.
+    """
     set_global_textmap(TraceContextTextMapPropagator())
     resource = Resource.create({"service.name": service, "service.instance.id": pod})
     exporter = (os.environ if environ is None else environ).get("OTEL_TRACES_EXPORTER", "none")

@@ -1,6 +1,7 @@
 """The lives of streams."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -54,6 +55,24 @@ async def test_interrupting_cuts_a_wait_short() -> None:
         async with life.interrupting():
             pass
         assert not life.over
+
+
+async def test_items_come_until_the_life_is_over() -> None:
+    """Also if none comes any more; and not the one that came too late."""
+
+    async def numbers(last: int) -> AsyncIterator[int]:
+        for number in range(last):
+            yield number
+        if last == 2:
+            await asyncio.Event().wait()
+
+    drain = Drain()
+    with drain.life() as life:
+        assert [number async for number in life.until_over(numbers(3))] == [0, 1, 2]
+        assert not life.over
+        asyncio.get_running_loop().call_later(0.01, drain.begin)
+        assert [number async for number in life.until_over(numbers(2))] == [0, 1]
+        assert [number async for number in life.until_over(numbers(3))] == []
 
 
 async def test_the_end_says_where_to_go_on() -> None:

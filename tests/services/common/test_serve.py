@@ -126,10 +126,10 @@ async def test_metrics_and_grpc_over_tcp(serve: Serve) -> None:
         writer.write(b"GET /metrics HTTP/1.1\r\n\r\n")
         assert (await reader.read()).startswith(b"HTTP/1.1 200")
         writer.close()
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SettingsError, match="^GRPC_LISTEN"):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SettingsError, match=r"^GRPC_LISTEN"):
         async with serve(grpc_listen=f"127.0.0.1:{taken.getsockname()[1]}"):
             raise AssertionError("it listens")
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SettingsError, match="^METRICS_LISTEN"):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SettingsError, match=r"^METRICS_LISTEN"):
         async with serve(metrics_listen=f"127.0.0.1:{taken.getsockname()[1]}"):
             raise AssertionError("it listens")
 
