@@ -33,7 +33,14 @@ awsElasticBlockStore azureDisk azureFile cephfs cinder csi ephemeral fc flexVolu
 glusterfs image iscsi nfs photonPersistentDisk portworxVolume quobyte rbd scaleIO storageos vsphereVolume
 """
 
-FIELDS: Mapping[tuple[str, str], str] = {("Volume", name): _VOLUME for name in _CLUSTER_VOLUMES.split()}
+FIELDS: Mapping[tuple[str, str], str] = {
+    **{("Volume", name): _VOLUME for name in _CLUSTER_VOLUMES.split()},
+    ("Projection", "clusterTrustBundle"): "a cluster's API server holds these certificates",
+    ("Projection", "podCertificate"): "a cluster's API server signs these certificates",
+    ("DownwardFile", "resourceFieldRef"): "a process here has no limits to write down",
+    ("EnvVarSource", "fileKeyRef"): "it reads what an init container wrote",
+    ("Container", "volumeDevices"): "there are no block devices here: use volumeMounts",
+}
 """(record class, field as in YAML) -> why it is refused."""
 
 

@@ -205,7 +205,6 @@ class Container(Record):
             "terminationMessagePath",
             "terminationMessagePolicy",
             "tty",
-            "volumeDevices",
         }
     )
 

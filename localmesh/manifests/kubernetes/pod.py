@@ -47,6 +47,7 @@ class PodSpec(Record):
             "subdomain",
             "tolerations",
             "topologySpreadConstraints",
+            "workloadRef",
         }
     )
 

@@ -65,8 +65,6 @@ class ProjectedObject(Record):
 class DownwardFile(Record):
     """A field of the pod as a file."""
 
-    NO_LOCAL_MEANING: ClassVar[frozenset[str]] = frozenset({"resourceFieldRef"})
-
     path: str
     field_ref: FieldSelector | None = None
     mode: Int32 | None = None
@@ -96,8 +94,6 @@ class Projection(Record):
     AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (
         ("secret", "config_map", "downward_api", "service_account_token"),
     )
-
-    NO_LOCAL_MEANING: ClassVar[frozenset[str]] = frozenset({"clusterTrustBundle", "podCertificate"})
 
     secret: ProjectedObject | None = None
     config_map: ProjectedObject | None = None
