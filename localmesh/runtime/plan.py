@@ -157,14 +157,16 @@ class _Draft:
         )
         for what, hint in values.problems:
             self._problem(container, what, hint, image)
-        place = next(iter(values.listening.places.values()), None)
+        # Its own probe knows when it takes commands; that its socket answers says less.
+        probe = container.startup or container.readiness
+        ready = self._question(container, probe, values.listening.places, server)
         return Prepare(
             volume=self.folders[kept.pop()].path,
             steps=steps,
             seed=seed,
             server=server,
             sockets=sockets,
-            ready=Question(Probe(Asks.TCP), place) if place else None,
+            ready=ready,
             stop_signal=self._signal(container, image),
         )
 
