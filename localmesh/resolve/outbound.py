@@ -14,6 +14,7 @@ from localmesh.resolve.http_routes import Translation
 from localmesh.resolve.selection import is_exported
 from localmesh.resolve.services import Registered
 from localmesh.resolve.settings import Settings
+from localmesh.resolve.sidecars import Scope, Sidecars, scope
 from localmesh.resolve.upstreams import Shaping
 from localmesh.resolve.virtual_hosts import sniffed_table, table
 from localmesh.resolve.virtual_services import MESH, Seen, VirtualServices
@@ -27,6 +28,7 @@ class World:
     registered: tuple[Registered, ...]
     shaping: Shaping
     virtual_services: VirtualServices
+    sidecars: Sidecars
     # Labels that some policy asks of its clients: the only ones by which clients of a namespace can differ.
     client_labels: frozenset[str]
     _visible: dict[str, Mapping[str, Service]] = field(default_factory=dict, repr=False)
@@ -86,14 +88,18 @@ class Outbounds:
 
     def _make(self, namespace: str, labels: Labels) -> Outbound:
         world = self._world
-        services = world.visible(namespace)
-        seen = world.virtual_services.seen(namespace, MESH)
-        registry = ClientRegistry(world, services, namespace, labels)
+        whole = Scope(
+            world.visible(namespace), world.virtual_services.seen(namespace, MESH), {}, world.settings.allow_any
+        )
+        known = scope(world.sidecars.of(namespace, labels), namespace, whole)
+        services, seen = known.services, known.seen
+        registry = ClientRegistry(world, {**services, **known.beyond}, namespace, labels)
 
         def translation(port: int) -> Translation:
             return Translation(namespace, labels, MESH, port, registry, world.settings)
 
-        upstreams = (each for one in services.values() for each in world.shaping.upstreams(one, namespace, labels))
+        callable_ = (*services.values(), *known.beyond.values())
+        upstreams = (each for one in callable_ for each in world.shaping.upstreams(one, namespace, labels))
         connections = (
             Connections(translation(port.number), seen).listener(service, port)
             for service in services.values()
@@ -104,7 +110,7 @@ class Outbounds:
             upstreams=tuple(sorted(upstreams, key=lambda each: (each.service.host, each.port.number))),
             route_tables=tuple(_tables(services.values(), seen, translation)),
             connections=tuple(connections),
-            allow_any=world.settings.allow_any,
+            allow_any=known.allow_any,
         )
 
 

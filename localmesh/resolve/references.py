@@ -1,8 +1,7 @@
 """References that lead nowhere, and what is valid and hardly meant: said with the nearest name that exists."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
-from localmesh.errors import Where
 from localmesh.manifests.documents import Documents
 from localmesh.manifests.istio import (
     AuthorizationPolicy,
@@ -10,7 +9,6 @@ from localmesh.manifests.istio import (
     PeerAuthentication,
     RequestAuthentication,
     ServiceEntry,
-    Sidecar,
     Telemetry,
     WorkloadEntry,
 )
@@ -48,8 +46,8 @@ def check_references(
     known_gateways = {f"{each.namespace}/{each.name}" for each in gateways.written}
     for bound in (*world.virtual_services.bound, *world.virtual_services.delegates.values()):
         _check_bound(bound, services, known_gateways, findings)
-        for destination, where in _destinations(bound):
-            _check_destination(destination, where, services, world.shaping.rules, findings)
+        for destination in bound.destinations():
+            _check_destination(destination, services, world.shaping.rules, findings)
     for rule in documents.of(DestinationRule):
         _check_rule(rule, services, findings)
     for gateway in gateways.written:
@@ -64,7 +62,7 @@ def _is_gateway(seat: Seat) -> bool:
 
 
 def _refuse_kinds(documents: Documents, findings: Findings) -> None:
-    for kind in (Sidecar, ServiceEntry, WorkloadEntry):
+    for kind in (ServiceEntry, WorkloadEntry):
         for each in documents.of(kind):
             findings.unsupported(each.where, kind.__name__)
 
@@ -100,21 +98,8 @@ def _check_times(route: HTTPRoute, findings: Findings) -> None:
         findings.warn(retries.at("per_try_timeout"), what, "the last tries never happen")
 
 
-def _destinations(bound: Bound) -> Iterator[tuple[Destination, Where]]:
-    for http in bound.http:
-        for route in http.route:
-            yield route.destination, route.destination.where
-        for each in (http.mirror, *(mirror.destination for mirror in http.mirrors)):
-            if each is not None:
-                yield each, each.where
-    routes = (*(each.route for each in bound.tcp), *(each.route for each in bound.tls))
-    for target in (one for some in routes for one in some):
-        yield target.destination, target.destination.where
-
-
 def _check_destination(
     destination: Destination,
-    where: Where,
     services: Mapping[str, Service],
     rules: DestinationRules,
     findings: Findings,

@@ -20,6 +20,7 @@ from localmesh.resolve.pods import Seat, cluster_pods, is_cluster, refuse_bare_p
 from localmesh.resolve.references import check_references, client_labels
 from localmesh.resolve.services import SeatIndex, kubernetes_services
 from localmesh.resolve.settings import Settings, settings
+from localmesh.resolve.sidecars import Sidecars
 from localmesh.resolve.telemetry import Telemetries
 from localmesh.resolve.upstreams import Shaping
 from localmesh.resolve.virtual_services import VirtualServices
@@ -54,9 +55,10 @@ def resolve(
     )
     rules = DestinationRules(documents, mesh_wide)
     virtual_services = VirtualServices(documents, mesh_wide, findings)
-    labels = client_labels(virtual_services) | rules.selector_labels
+    sidecars = Sidecars(documents, mesh_wide.root_namespace, findings)
+    labels = client_labels(virtual_services) | rules.selector_labels | sidecars.selector_labels
     shaping = Shaping(rules, authentications, mesh_wide)
-    world = World(mesh_wide, registered, shaping, virtual_services, frozenset(labels))
+    world = World(mesh_wide, registered, shaping, virtual_services, sidecars, frozenset(labels))
     policies = _Policies(documents, world, served(registered, index), findings)
     pods = tuple(policies.attached(seat) for seat in seats)
     check_references(documents, world, policies.gateways, seats, findings)
@@ -125,7 +127,7 @@ class _Policies:
         modes = shaping.authentications.modes(pod.namespace, pod.labels)
         return replace(
             pod,
-            inbound=inbound(seat, serves, modes, shaping.rules, self._world.settings),
+            inbound=inbound(seat, serves, modes, shaping, self._world.sidecars.of(pod.namespace, pod.labels)),
             default_mtls=modes.default,
             outbound=self._outbounds.of(pod),
         )

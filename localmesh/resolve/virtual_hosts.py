@@ -55,7 +55,7 @@ def default_route(service: Service, port: ServicePort, translation: Translation)
     hash_on = translation.registry.hash_of(target)
     action = Forward(
         (WeightedTarget(target),),
-        retry=retry(translation.settings.retry, hashed=hash_on is not None),
+        retry=retry(translation.settings.retry, hashed=False),
         hash_on=hash_on,
     )
     return HttpRoute("default", action)

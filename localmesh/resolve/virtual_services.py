@@ -51,6 +51,15 @@ class Bound:
         """`name.namespace`, as Istio puts it into a route's metadata."""
         return f"{self.name}.{self.namespace}"
 
+    def destinations(self) -> Iterator[Destination]:
+        """Everything that its routes lead to."""
+        for http in self.http:
+            yield from (each.destination for each in (*http.route, *http.mirrors))
+            if http.mirror is not None:
+                yield http.mirror
+        routes = (*(each.route for each in self.tcp), *(each.route for each in self.tls))
+        yield from (each.destination for some in routes for each in some)
+
     @property
     def where(self) -> Where | None:
         """Where it stands."""

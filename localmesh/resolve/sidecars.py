@@ -1,0 +1,140 @@
+"""Sidecars: what of the mesh a workload's proxy knows, and how calls reach the workload.
+
+One of a workload's own labels counts before its namespace's, and that before the root namespace's; they are never
+merged. Its egress hosts say which services and VirtualServices exist for the workload at all.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from localmesh.manifests.documents import Documents
+from localmesh.manifests.istio import Sidecar
+from localmesh.manifests.istio.destination_rule import ConnectionPoolSettings
+from localmesh.manifests.istio.sidecar import IstioIngressListener
+from localmesh.mesh.identity import Labels
+from localmesh.mesh.services import Service
+from localmesh.resolve.findings import Findings
+from localmesh.resolve.hosts import matches
+from localmesh.resolve.selection import Selected, oldest_first
+from localmesh.resolve.virtual_services import Bound, Seen, indexed
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a client's proxy knows."""
+
+    services: Mapping[str, Service]
+    seen: Seen
+    # Known as clusters only: a VirtualService in scope leads there.
+    beyond: Mapping[str, Service]
+    allow_any: bool
+
+
+class Sidecars:
+    """All Sidecars, by where they apply."""
+
+    def __init__(self, documents: Documents, root_namespace: str, findings: Findings) -> None:
+        self._root = root_namespace
+        self._workloads: Selected[Sidecar] = Selected()
+        self._namespaces: dict[str, Sidecar] = {}
+        self.selector_labels: set[str] = set()
+        for each in oldest_first(documents.of(Sidecar)):
+            selector = each.spec.workload_selector
+            if selector is not None and selector.labels:
+                self._workloads.add(each.namespace, selector.labels, each)
+                self.selector_labels |= set(selector.labels)
+            else:
+                self._namespaces.setdefault(each.namespace, each)
+            _refuse_fields(each, findings)
+
+    def of(self, namespace: str, labels: Labels) -> Sidecar | None:
+        """The one Sidecar of a workload; None: it knows everything that it may see."""
+        own = next(iter(self._workloads.of(namespace, labels)), None)
+        return own or self._namespaces.get(namespace) or self._namespaces.get(self._root)
+
+
+def scope(sidecar: Sidecar | None, namespace: str, whole: Scope) -> Scope:
+    """`whole` (what the namespace may see) cut down to the Sidecar's egress hosts."""
+    if sidecar is None:
+        return whole
+    policy = sidecar.spec.outbound_traffic_policy
+    allow_any = whole.allow_any if policy is None or policy.mode is None else policy.mode == "ALLOW_ANY"
+    if not sidecar.spec.egress:
+        return replace(whole, allow_any=allow_any)
+    imports = tuple(_imports(sidecar, namespace))
+    services = {
+        host: service for host, service in whole.services.items() if _is_imported(host, service.namespace, imports)
+    }
+    bound = [each for each in whole.seen.bound if any(_overlaps(host, each, imports) for host in each.hosts)]
+    beyond = {
+        host: _with_ports(whole.services[host], ports)
+        for host, ports in _targets(bound).items()
+        if host in whole.services and host not in services
+    }
+    return Scope(services, indexed(bound), beyond, allow_any)
+
+
+def app_address(ingress: IstioIngressListener, pod_address: str) -> str:
+    """Where the app listens, as the mesh writes it: `unix:/path` or `address:port`. "": on its own port."""
+    endpoint = ingress.default_endpoint or ""
+    if endpoint.startswith("unix://"):
+        return f"unix:{endpoint.removeprefix('unix://')}"
+    address, _, port = endpoint.rpartition(":")
+    return f"{pod_address}:{port}" if address in {"0.0.0.0", "[::]"} else endpoint  # noqa: S104
+
+
+def inbound_pool(sidecar: Sidecar | None, ingress: IstioIngressListener | None) -> ConnectionPoolSettings | None:
+    """The pool that a Sidecar sets for calls to its workload; it counts before any DestinationRule's."""
+    own = ingress.connection_pool if ingress else None
+    return own or (sidecar.spec.inbound_connection_pool if sidecar else None)
+
+
+def _imports(sidecar: Sidecar, namespace: str) -> Iterator[tuple[str, str]]:
+    for listener in sidecar.spec.egress:
+        if listener.port is not None:  # refused by name: it would be a listener of its own
+            continue
+        for written in listener.hosts:
+            owner, _, host = written.partition("/")
+            yield (namespace if owner == "." else owner), host
+
+
+def _is_imported(host: str, owner: str, imports: Iterable[tuple[str, str]]) -> bool:
+    return any(space in {"*", owner} and matches(host, pattern) for space, pattern in imports)
+
+
+def _overlaps(host: str, bound: Bound, imports: Iterable[tuple[str, str]]) -> bool:
+    return any(
+        space in {"*", bound.namespace} and (matches(host, pattern) or matches(pattern, host))
+        for space, pattern in imports
+    )
+
+
+def _targets(bound: Iterable[Bound]) -> Mapping[str, set[int]]:
+    """The hosts that VirtualServices lead to, with their ports; 0 stands for a destination without one."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for each in (destination for one in bound for destination in one.destinations()):
+        found[each.host].add(each.port.number if each.port else 0)
+    return found
+
+
+def _with_ports(service: Service, numbers: set[int]) -> Service:
+    return service if 0 in numbers else replace(service, ports=tuple(p for p in service.ports if p.number in numbers))
+
+
+def _refuse_fields(sidecar: Sidecar, findings: Findings) -> None:
+    policy = sidecar.spec.outbound_traffic_policy
+    if policy is not None and policy.egress_proxy is not None:
+        findings.unsupported(policy.at("egress_proxy"), "egressProxy")
+    for egress in sidecar.spec.egress:
+        for name in ("port", "bind"):
+            if getattr(egress, name) is not None:
+                findings.unsupported(egress.at(name), f"egress[].{name}")
+        if egress.capture_mode == "NONE":
+            findings.unsupported(egress.at("capture_mode"), "captureMode: NONE")
+    for ingress in sidecar.spec.ingress:
+        if ingress.capture_mode == "NONE":
+            findings.unsupported(ingress.at("capture_mode"), "captureMode: NONE")
+        if ingress.tls is not None:
+            what = "Istio ignores tls of an ingress listener unless its experimental flag is set"
+            findings.warn(ingress.at("tls"), what)
