@@ -33,7 +33,8 @@ class Connections:
             if service.host in bound.hosts:
                 found = tuple(self.routes_of(bound))
                 yield from found
-                if any(not (each.sni or each.destination_subnets) for each in found):
+                # Server names that no tls route knows go nowhere in particular, not to the service.
+                if any(each.sni or not each.destination_subnets for each in found):
                     return
                 if found:
                     break
@@ -61,7 +62,7 @@ class Connections:
     def targets(self, written: tuple[RouteDestination, ...]) -> tuple[WeightedTarget, ...]:
         """As of an HTTP route: one alone takes all, weight 0 takes none."""
         return tuple(
-            WeightedTarget(self.translation.target(each.destination), each.weight or 0)
+            WeightedTarget(self.translation.target(each.destination), (each.weight or 0) if len(written) > 1 else 0)
             for each in written
             if each.weight or len(written) == 1
         )

@@ -105,7 +105,7 @@ class Translation:
         return tuple(
             WeightedTarget(
                 self.target(each.destination),
-                each.weight or 0,
+                (each.weight or 0) if len(written) > 1 else 0,
                 header_ops(each.headers.request if each.headers else None),
                 header_ops(each.headers.response if each.headers else None),
             )

@@ -54,7 +54,8 @@ class Bound:
     def destinations(self) -> Iterator[Destination]:
         """Everything that its routes lead to."""
         for http in self.http:
-            yield from (each.destination for each in (*http.route, *http.mirrors))
+            yield from (each.destination for each in http.route)
+            yield from (each.destination for each in http.mirrors)
             if http.mirror is not None:
                 yield http.mirror
         routes = (*(each.route for each in self.tcp), *(each.route for each in self.tls))
