@@ -68,7 +68,7 @@ class Life:
     async def until_over(self, items: AsyncIterable[Item]) -> AsyncIterator[Item]:
         """The same items, until the life is over; look at `over` after the loop."""
         iterator = aiter(items)
-        while not self.over:
+        while True:
             async with self.interrupting():
                 try:
                     item = await anext(iterator)

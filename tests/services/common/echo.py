@@ -38,6 +38,9 @@ class Echo(chat_pb2_grpc.ChatServiceServicer):
                 raise asyncio.CancelledError
             case "abort":
                 await context.abort(grpc.StatusCode.ABORTED, "by hand")
+            case "until.the.drain":
+                self.waiting += 1
+                await self.drain.wait()
             case "wait":
                 self.waiting += 1
                 try:
