@@ -26,6 +26,8 @@ _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
+_SHORT_PAUSE_SECONDS, _PAUSE_SECONDS = 0.02, 1.0
+
 log = logging.getLogger(__name__)
 
 
@@ -92,26 +94,26 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # the packa
             await changed.wait()
 
 
-async def follow_stores(
-    health: Health,
-    stores: Mapping[str, Check],
-    *,
-    every_seconds: float = 1.0,
-    limit_seconds: float = 2.0,
-) -> None:
-    """Asks all stores again and again and tells `health`; runs until it is cancelled. A change is logged once."""
+async def follow_stores(health: Health, stores: Mapping[str, Check], *, limit_seconds: float = 2.0) -> None:
+    """Asks all stores again and again and tells `health`; runs until it is cancelled. A change is logged once.
+
+    Every second while they answer; after a failure soon, then less and less often: a start, or a return, is to be
+    noticed at once.
+    """
     away: frozenset[str] | None = None
+    pause = _SHORT_PAUSE_SECONDS
     while True:
         answers = await asyncio.gather(*(_answers(check, limit_seconds) for check in stores.values()))
-        now_away = frozenset(name for name, answers_now in zip(stores, answers, strict=True) if not answers_now)
+        now_away = frozenset(name for name, answered in zip(stores, answers, strict=True) if not answered)
         if now_away != away:
-            away = now_away
+            away, pause = now_away, _SHORT_PAUSE_SECONDS
             if away:
                 log.warning("not ready: no answer from %s", ", ".join(sorted(away)))
             else:
                 log.info("ready")
         health.set_ready(not away)
-        await asyncio.sleep(every_seconds)
+        pause = min(pause * 1.5, _PAUSE_SECONDS) if away else _PAUSE_SECONDS
+        await asyncio.sleep(pause)
 
 
 async def _answers(check: Check, limit_seconds: float) -> bool:

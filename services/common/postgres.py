@@ -18,7 +18,7 @@ from typing import Any
 import asyncpg
 
 from services.common import deadline
-from services.common.errors import DeadlineExceeded, Unavailable, stores_away
+from services.common.errors import DeadlineExceeded, stores_away
 from services.common.migrations import migrate
 from services.common.settings import DatabaseSettings
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 _CONNECT_SECONDS = 5.0
 _ACQUIRE_SECONDS = 5.0
 _STATEMENT_SECONDS = 10.0
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 2.0
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 0.5
 
 # Given at connection start, so that they are the session's defaults.
 _SESSION = {
@@ -61,6 +61,7 @@ class Database:
         self._migrations = migrations
         self._size = size
         self._pool: Any = None
+        self._said = ""
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
@@ -73,7 +74,8 @@ class Database:
         except asyncpg.QueryCanceledError:  # an OperatorInterventionError, but the database is there
             raise DeadlineExceeded("STATEMENT_TIMEOUT", "the database took too long") from None
         except _AWAY as error:
-            raise _unavailable(error) from None
+            self._say(f"the database is away: {type(error).__name__}: {error}")
+            raise stores_away("database") from None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
@@ -94,7 +96,6 @@ class Database:
     async def connect(self) -> None:
         """Migrates, and fills the pool; tries until it succeeds, with growing pauses."""
         pause = _FIRST_PAUSE_SECONDS
-        said = ""
         while True:
             try:
                 await self._migrate()
@@ -102,9 +103,7 @@ class Database:
             except Exception as error:
                 # Also what retrying will not mend (a wrong password, a broken migration): a person may mend it while
                 # we wait, and "NOT_SERVING" with this line is a better place to wait than a crash loop.
-                if str(error) != said:
-                    said = str(error)
-                    log.warning("the database is not usable yet: %s: %s", type(error).__name__, error)
+                self._say(f"the database is not usable yet: {type(error).__name__}: {error}")
                 await asyncio.sleep(pause)
                 pause = min(pause * 1.5, _LONGEST_PAUSE_SECONDS)
             else:
@@ -119,6 +118,12 @@ class Database:
                     await self._pool.close()
             except TimeoutError:
                 self._pool.terminate()
+
+    def _say(self, what: str) -> None:
+        """Warns, but not of the same again and again."""
+        if what != self._said:
+            self._said = what
+            log.warning("%s", what)
 
     async def _migrate(self) -> None:
         connection = await asyncpg.connect(**self._arguments())
@@ -174,8 +179,3 @@ def _patience() -> float:
     """How long to wait for a free connection: never longer than the caller does."""
     remaining = deadline.remaining_seconds()
     return _ACQUIRE_SECONDS if remaining is None else min(_ACQUIRE_SECONDS, remaining)
-
-
-def _unavailable(error: BaseException) -> Unavailable:
-    log.warning("the database is away: %s: %s", type(error).__name__, error)
-    return stores_away("database")
