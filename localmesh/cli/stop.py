@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from localmesh.errors import MeshError
-from localmesh.runtime import dirs
+from localmesh.runtime import dirs, records
 from localmesh.runtime.dirs import Dirs
 
 # Every pod may take its grace (30 s), one rank of pods after the other.
@@ -42,7 +42,7 @@ def clean(state: Path) -> None:
         with dirs.held(where):
             shutil.rmtree(where.data)
             shutil.rmtree(where.logs)
-            shutil.rmtree(where.run)
+        shutil.rmtree(where.run, ignore_errors=True)
         (where.state / "lock").unlink()
         if not any(where.state.iterdir()):
             where.state.rmdir()
@@ -54,11 +54,11 @@ def stop(where: Dirs) -> bool:
     process = dirs.holder(where)
     if process is None:
         return False
+    began, until = records.started(process), time.monotonic() + _PATIENCE_SECONDS
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGTERM)
-    until = time.monotonic() + _PATIENCE_SECONDS
-    # Not the process is waited for but its lock, which it holds until nothing of the mesh is left.
-    while dirs.holder(where) is not None:
+    # It is there until nothing of the mesh is left. (A number alone may be somebody else's by then.)
+    while began and records.started(process) == began:
         if time.monotonic() > until:
             raise MeshError(f"the mesh (process {process}) does not end", f"kill -9 {process}: its pods end with it")
         time.sleep(0.02)

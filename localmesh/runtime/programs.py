@@ -64,7 +64,8 @@ def version(found: Found) -> str:
         done = subprocess.run([found.executable, "--version"], capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError) as error:
         raise MeshError(f"{found.executable} does not run: {error}") from error
-    said = re.search(r"\d+(\.\d+)+", done.stdout)
+    # Some say their own path first, which may hold numbers too.
+    said = re.search(r"\d+(\.\d+)+", done.stdout.replace(str(found.executable), ""))
     return said.group() if said else done.stdout.strip()
 
 

@@ -41,6 +41,7 @@ READY_SECONDS = 120.0
 ACK_SECONDS = 15.0
 # A program that ends so often before it was ever ready will not get well by itself.
 FUTILE_RESTARTS = 5
+LAST_LINES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +154,11 @@ class RunningMesh:
         plan = next(plan for plan in self._supervisor.plans() if plan.key == state.key)
         worst = max(state.processes, key=lambda process: process.restarts)
         launch = next(one.launch for one in (*plan.apps, plan.envoy) if one and one.name == worst.name)
-        said = process.tail(launch.log)
-        return MeshError(f"{state.key} does not start: {state.reason}", f"see {launch.log}\n{said}")
+        said = "\n".join(process.tail(launch.log).splitlines()[-LAST_LINES:])
+        reason = worst.reason.partition("\n")[0]
+        return MeshError(
+            f"{state.key} does not start: {worst.name}: {reason}", f"see {launch.log}, which ends:\n{said}"
+        )
 
     # --- what a person asks ------------------------------------------------------------------------------------------
 
