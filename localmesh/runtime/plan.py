@@ -15,7 +15,7 @@ from localmesh.runtime.addresses import PodAddress, split
 from localmesh.runtime.dirs import Dirs
 from localmesh.runtime.environment import Mounted
 from localmesh.runtime.local import Image, LocalRun
-from localmesh.runtime.placeholders import Values
+from localmesh.runtime.placeholders import Listening, Values
 from localmesh.runtime.podplan import ENVOY, PodPlan, Prepare, ProcessPlan, admin_socket, bootstrap
 from localmesh.runtime.probes import Question
 from localmesh.runtime.process import Launch
@@ -105,9 +105,9 @@ class _Draft:
         process = ProcessPlan(
             name=container.name,
             launch=launch,
-            startup=self._question(container, container.startup, places, launch),
-            readiness=self._question(container, container.readiness, places, launch),
-            liveness=self._question(container, container.liveness, places, launch),
+            startup=self._question(container, container.startup, values.listening, launch),
+            readiness=self._question(container, container.readiness, values.listening, launch),
+            liveness=self._question(container, container.liveness, values.listening, launch),
             prepare=self._prepare(container, image, mounts, given),
             stop_signal=self._signal(container, image),
             sockets=values.listening.sockets,
@@ -159,7 +159,9 @@ class _Draft:
             self._problem(container, what, hint, image)
         # Its own probe knows when it takes commands; that its socket answers says less.
         probe = container.startup or container.readiness
-        ready = self._question(container, probe, values.listening.places, server)
+        if probe is None and values.listening.places:
+            probe = Probe(Asks.TCP, port=next(iter(values.listening.places)))
+        ready = self._question(container, probe, values.listening, server)
         return Prepare(
             volume=self.folders[kept.pop()].path,
             steps=steps,
@@ -171,17 +173,18 @@ class _Draft:
         )
 
     def _question(
-        self, container: Container, probe: Probe | None, places: dict[int, str], launch: Launch
+        self, container: Container, probe: Probe | None, listening: Listening, launch: Launch
     ) -> Question | None:
         if probe is None:
             return None
         if probe.asks is Asks.EXEC:
             return Question(probe, launch=replace(launch, command=probe.command))
-        if probe.port not in places:
+        if probe.port in listening.places:
+            return Question(probe, listening.places[probe.port])
+        if not listening.problems:
             self._problem(container, f"a probe asks port {probe.port}, where {container.image} does not listen locally",
                           "list the port in deploy/local.yaml under listen")  # fmt: skip
-            return None
-        return Question(probe, places[probe.port])
+        return None
 
     def _envoy(self) -> ProcessPlan:
         """Envoys of many pods and meshes share a machine: none looks for an earlier one of its kind (hot restart)."""

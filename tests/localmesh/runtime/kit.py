@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from localmesh.mesh import Mesh, Pod, Service, Workload
 from localmesh.mesh.identity import Identity, Protocol
@@ -30,9 +31,9 @@ def python(dirs: Dirs, code: str, *arguments: str) -> Launch:
     return launch(dirs, sys.executable, "-S", "-E", "-c", code, *arguments)
 
 
-def workload(name: str, *containers: Container, replicas: int = 1, **more: object) -> Workload:
+def workload(name: str, *containers: Container, replicas: int = 1, **more: Any) -> Workload:
     """A Deployment in the namespace `mesh`."""
-    return Workload("Deployment", name, "mesh", replicas, {"app": name}, name, containers=containers, **more)  # type: ignore[arg-type]
+    return Workload("Deployment", name, "mesh", replicas, {"app": name}, name, containers=containers, **more)
 
 
 def service(name: str, *ports: int, namespace: str = "mesh") -> Service:

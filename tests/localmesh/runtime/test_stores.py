@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import asyncpg
 import nats
@@ -45,7 +46,7 @@ POSTGRES = Image(
                 "-E",
                 "UTF8",
                 "--no-locale",
-            ),  # fmt: skip
+            ),
             stdin="$(POSTGRES_PASSWORD)\n",
         ),
     ),
@@ -58,7 +59,7 @@ POSTGRES = Image(
         "unix_socket_directories=${sockets}",
         "-c",
         "listen_addresses=",
-    ),  # fmt: skip
+    ),
     listen={"tcp-postgres": Listen(socket=".s.PGSQL.5432")},
     env={"PGHOST": "${sockets}", "PGUSER": "postgres", "PGPASSWORD": "$(POSTGRES_PASSWORD)"},
     rootless=True,
@@ -91,8 +92,6 @@ def without_envoy(dirs: Dirs, of: Workload) -> PodPlan:
     """The plan of the workload's pod: its sidecar is not what is tested here."""
     whole = mesh(of)
     found = {name: str(programs.find(name).path) for name in programs.NAMES}
-    from dataclasses import replace
-
     return replace(plan(whole, LOCAL, machine(whole, dirs, found))[0], envoy=None)
 
 
@@ -142,10 +141,10 @@ async def test_a_database_whose_first_start_fails_is_made_anew_and_says_why(dirs
     broken = without_envoy(dirs, postgres(b"CREATE ROLE chat;\nCREATE NONSENSE;\n"))
     supervisor = Supervisor(bootstrap=lambda _: "", on_change=lambda: asyncio.sleep(0))
     await supervisor.reconcile([broken])
-    reason = await eventually(
-        lambda: (state := supervisor.states()[0]).restarts and state.reason, within=Limit.STARTED, what="it fails"
+    states = await eventually(
+        lambda: [each for each in supervisor.states() if each.restarts], within=Limit.STARTED, what="it fails"
     )
-    assert 'syntax error at or near "NONSENSE"' in reason
+    assert 'syntax error at or near "NONSENSE"' in states[0].reason
     await supervisor.stop()
     mended = without_envoy(dirs, postgres())
     async with running(mended):

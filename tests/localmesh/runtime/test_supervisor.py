@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -18,6 +17,7 @@ from localmesh.runtime.dirs import Dirs
 from localmesh.runtime.keeper import Phase
 from localmesh.runtime.local import Image, Listen, LocalRun
 from localmesh.runtime.plan import plan
+from localmesh.runtime.pod import PodState
 from localmesh.runtime.podplan import PodPlan
 from localmesh.runtime.supervisor import Supervisor
 from tests.kit import Limit, eventually
@@ -46,11 +46,15 @@ while True:
 LOCAL = LocalRun({"app": Image(("${python}", "-S", "-E", "-c", APP), {"http": Listen(env="LISTEN")})})
 
 
-def app(dirs: Dirs, replicas: int = 1, colour: str = "green", **probes: Probe) -> Workload:
-    """A workload of that app, asked for its readiness every half second."""
-    probes = {"readiness": Probe(Asks.HTTP, port=80, period=0.1, failure_threshold=1)} | probes
+def app(
+    dirs: Dirs, replicas: int = 1, colour: str = "green", startup: Probe | None = None, liveness: Probe | None = None
+) -> Workload:
+    """A workload of that app, asked for its readiness ten times a second."""
     env = (EnvVar("ILL", str(dirs.state / "ill")), EnvVar("COLOUR", colour))
-    container = Container("app", "app", env=env, ports=(("http", 80),), **probes)
+    readiness = Probe(Asks.HTTP, port=80, period=0.1, failure_threshold=1)
+    container = Container(
+        "app", "app", env=env, ports=(("http", 80),), startup=startup, readiness=readiness, liveness=liveness
+    )
     return workload("web", container, replicas=replicas, grace=20.0)
 
 
@@ -86,6 +90,13 @@ async def supervised(
 
 def written(pod: PodPlan) -> str:
     return pod.apps[0].launch.log.read_text()
+
+
+def restarted(supervisor: Supervisor) -> PodState:
+    """The state of its first pod, when that has been restarted."""
+    state = supervisor.states()[0]
+    assert state.restarts
+    return state
 
 
 async def test_pods_become_ready_and_leave_nothing_behind(dirs: Dirs) -> None:
@@ -129,7 +140,7 @@ async def test_a_killed_app_is_started_again_and_counted(dirs: Dirs) -> None:
     async with supervised(*plans(dirs, app(dirs))) as supervisor:
         await supervisor.ready(within=Limit.STARTED.value)
         supervisor.kill("mesh/web-0")
-        state = await eventually(lambda: (now := supervisor.states()[0]).restarts and now, what="the kill is seen")
+        state = await eventually(lambda: restarted(supervisor), what="the kill is seen")
         assert state.phase is Phase.BACKOFF
         assert state.reason == "app: killed by SIGKILL; starts again after 0.2 s"
         assert not supervisor.placements()["mesh/web-0"].ready
@@ -141,8 +152,10 @@ async def test_an_app_that_feels_ill_is_not_ready_until_it_is_well_and_is_not_re
     async with supervised(*plans(dirs, app(dirs))) as supervisor:
         await supervisor.ready(within=Limit.STARTED.value)
         (dirs.state / "ill").touch()
-        state = await eventually(lambda: not (now := supervisor.states()[0]).ready and now, what="it is not ready")
-        assert (state.phase, state.reason) == (Phase.NOT_READY, "app: HTTP status 503")
+        (state,) = await eventually(
+            lambda: [each for each in supervisor.states() if not each.ready], what="it is not ready"
+        )
+        assert (ill[0].phase, ill[0].reason) == (Phase.NOT_READY, "app: HTTP status 503")
         (dirs.state / "ill").unlink()
         await supervisor.ready(within=Limit.SOON.value)
         assert supervisor.states()[0].restarts == 0
@@ -153,7 +166,7 @@ async def test_an_app_that_fails_its_liveness_probe_is_restarted(dirs: Dirs) -> 
     async with supervised(*plans(dirs, app(dirs, liveness=liveness))) as supervisor:
         await supervisor.ready(within=Limit.STARTED.value)
         (dirs.state / "ill").touch()
-        state = await eventually(lambda: (now := supervisor.states()[0]).restarts and now, what="it is restarted")
+        state = await eventually(lambda: restarted(supervisor), what="it is restarted")
         assert "liveness probe failed: HTTP status 503" in state.reason
         (dirs.state / "ill").unlink()
         await supervisor.ready(within=Limit.RECOVERED.value)
@@ -163,7 +176,7 @@ async def test_an_app_that_does_not_start_in_time_is_restarted_and_the_wait_says
     (dirs.state / "ill").touch()
     startup = Probe(Asks.HTTP, port=80, period=0.1, failure_threshold=1)
     async with supervised(*plans(dirs, app(dirs, startup=startup))) as supervisor:
-        state = await eventually(lambda: (now := supervisor.states()[0]).restarts and now, what="it is restarted")
+        state = await eventually(lambda: restarted(supervisor), what="it is restarted")
         assert "startup probe failed: HTTP status 503" in state.reason
         with pytest.raises(MeshError, match=r"not ready after 0.05 s:\n  mesh/web-0: \w+: app: "):
             await supervisor.ready(within=0.05)
@@ -292,4 +305,4 @@ async def test_changes_of_states_can_be_waited_for(dirs: Dirs) -> None:
 
 
 def test_an_earlier_runs_folder_is_not_there_any_more(dirs: Dirs) -> None:
-    assert [path for path in dirs.run.iterdir()] == [Path(dirs.processes)]
+    assert list(dirs.run.iterdir()) == [dirs.processes]
