@@ -152,9 +152,7 @@ async def test_an_app_that_feels_ill_is_not_ready_until_it_is_well_and_is_not_re
     async with supervised(*plans(dirs, app(dirs))) as supervisor:
         await supervisor.ready(within=Limit.STARTED.value)
         (dirs.state / "ill").touch()
-        (state,) = await eventually(
-            lambda: [each for each in supervisor.states() if not each.ready], what="it is not ready"
-        )
+        ill = await eventually(lambda: [each for each in supervisor.states() if not each.ready], what="it is not ready")
         assert (ill[0].phase, ill[0].reason) == (Phase.NOT_READY, "app: HTTP status 503")
         (dirs.state / "ill").unlink()
         await supervisor.ready(within=Limit.SOON.value)
