@@ -93,7 +93,8 @@ def forward(action: Forward) -> routes.RouteAction:
         hash_policy=[_hash(action.hash_on)] if action.hash_on else [],
         request_mirror_policies=[_mirror(one) for one in action.mirrors],
     )
-    if len(action.targets) == 1:
+    # Weight 0 is a destination that stands alone; one that is left of several is still written with its weight.
+    if len(action.targets) == 1 and not action.targets[0].weight:
         made.cluster = names.target_cluster(action.targets[0].target)
     else:
         made.weighted_clusters.CopyFrom(routes.WeightedCluster(clusters=[_weighted(one) for one in action.targets]))

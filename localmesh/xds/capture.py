@@ -10,9 +10,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import base_pb2
-from envoy.config.endpoint.v3 import endpoint_components_pb2, endpoint_pb2
 from envoy.config.listener.v3 import listener_components_pb2 as chains
 from envoy.config.listener.v3 import listener_pb2
 from envoy.config.route.v3 import route_pb2
@@ -23,7 +21,7 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from localmesh.errors import Where
 from localmesh.mesh import Mesh
 from localmesh.mesh.placement import Dial, Placement
-from localmesh.mesh.pods import Inbound, Pod, Proxy
+from localmesh.mesh.pods import Pod, Proxy
 from localmesh.mesh.services import Resolution
 from localmesh.mesh.upstreams import Simple, Upstream
 from localmesh.xds import clusters, dials, endpoints, managers, names, outbound, slots
@@ -41,9 +39,7 @@ from localmesh.xds.snapshot import (
     Snapshot,
     resource,
 )
-from localmesh.xds.wire import ads, pack, pipe, socket_address
-
-_UNIX = "unix:"
+from localmesh.xds.wire import ads, pack, socket_address
 
 
 def capture(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement) -> Snapshot:
@@ -91,7 +87,9 @@ def _inbound(snapshot: Snapshot, pod: Pod, placement: Placement) -> _Kept:
         listener.traffic_direction = base_pb2.INBOUND
         kept[LISTENER].append(resource(listener.name, listener, references(listener), compiled.origins))
         kept[ROUTE] += [resource(name, table, references(table)) for name, table in tables.items()]
-        cluster = _app_cluster(port, app)
+        cluster = clusters.inbound(replace(port, app=app))
+        # Nothing here has to let the sidecar's own calls pass.
+        cluster.ClearField("upstream_bind_config")
         kept[CLUSTER].append(resource(cluster.name, cluster))
     return kept
 
@@ -139,28 +137,6 @@ def _listener(name: str, address: str, port: int, own: list[chains.FilterChain])
     )
 
 
-def _app_cluster(port: Inbound, app: str) -> cluster_pb2.Cluster:
-    """The inbound cluster, leading to where the app really listens."""
-    cluster = clusters.inbound(port)
-    cluster.type = cluster_pb2.Cluster.STATIC
-    cluster.lb_policy = cluster_pb2.Cluster.ROUND_ROBIN
-    cluster.ClearField("cleanup_interval")
-    cluster.ClearField("upstream_bind_config")
-    if app.startswith(_UNIX):
-        address = pipe(app.removeprefix(_UNIX).removeprefix("//"))
-    else:
-        host, _, number = app.rpartition(":")
-        address = socket_address(host, int(number))
-    endpoint = endpoint_components_pb2.LbEndpoint(endpoint=endpoint_components_pb2.Endpoint(address=address))
-    cluster.load_assignment.CopyFrom(
-        endpoint_pb2.ClusterLoadAssignment(
-            cluster_name=cluster.name,
-            endpoints=[endpoint_components_pb2.LocalityLbEndpoints(lb_endpoints=[endpoint])],
-        )
-    )
-    return cluster
-
-
 # --- what the app dials ---------------------------------------------------------------------------------------------
 
 
@@ -178,7 +154,7 @@ def _dialed(mesh: Mesh, pod: Pod, placement: Placement) -> _Kept:
             kept[LISTENER].append(_dial_listener(dial, own, places))
         elif connection is not None:
             places = [route.where for route in connection.routes if route.where]
-            own = outbound.connection_chains(pod, connection)
+            own = outbound.connection_chains(pod, connection).known
             kept[LISTENER].append(_dial_listener(dial, own, places))
     return kept
 

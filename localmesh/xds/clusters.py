@@ -24,6 +24,7 @@ DEFAULT_CONNECT_SECONDS = 10.0
 PASSTHROUGH_IDLE_SECONDS = 300.0
 # The address that a sidecar calls its app from, so that iptables lets it through.
 INBOUND_SOURCE = "127.0.0.6"
+LOOPBACK = "127.0.0.1:"
 # Never forget an original destination: the app's own addresses do not come and go.
 NEVER_SECONDS = 9_223_372_035.0
 
@@ -51,22 +52,27 @@ def outbound(upstream: Upstream, mesh: Mesh, client: Pod) -> cluster_pb2.Cluster
 
 
 def inbound(port: Inbound) -> cluster_pb2.Cluster:
-    """`inbound|<port>||`: the app, at the address that the caller dialed."""
+    """`inbound|<port>||`: the app, at the address that the caller dialed unless it is known to be elsewhere."""
     name = names.inbound_cluster(port.port)
-    return cluster_pb2.Cluster(
+    cluster = cluster_pb2.Cluster(
         name=name,
         alt_stat_name=names.stat_name(name),
-        type=cluster_pb2.Cluster.ORIGINAL_DST,
-        lb_policy=cluster_pb2.Cluster.CLUSTER_PROVIDED,
-        cleanup_interval=duration(NEVER_SECONDS),
         connect_timeout=duration(_or(port.pool.connect_timeout, DEFAULT_CONNECT_SECONDS)),
         circuit_breakers=_breakers(port.pool, None),
         metadata=_metadata([service for service, _ in port.services], ""),
         common_lb_config=cluster_pb2.Cluster.CommonLbConfig(),
         upstream_connection_options=_keepalive(port.pool),
         typed_extension_protocol_options=_inbound_protocol(port),
-        upstream_bind_config=bind(INBOUND_SOURCE),
+        upstream_bind_config=None if port.app.startswith(LOOPBACK) else bind(INBOUND_SOURCE),
     )
+    if port.app:
+        cluster.type = cluster_pb2.Cluster.STATIC
+        cluster.load_assignment.CopyFrom(endpoints.of_app(name, port.app))
+    else:
+        cluster.type = cluster_pb2.Cluster.ORIGINAL_DST
+        cluster.lb_policy = cluster_pb2.Cluster.CLUSTER_PROVIDED
+        cluster.cleanup_interval.CopyFrom(duration(NEVER_SECONDS))
+    return cluster
 
 
 def constant(pod: Pod) -> Iterable[cluster_pb2.Cluster]:

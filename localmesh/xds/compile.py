@@ -45,11 +45,13 @@ def _listeners(mesh: Mesh, pod: Pod) -> Iterator[Resource]:
     rest = outbound.virtual(pod)
     yield resource(rest.name, rest, references(rest))
     for table in pod.outbound.route_tables:
+        if not table.name.isdigit():
+            continue  # of a port of unknown protocol, whose listener is below
         listener = outbound.http(mesh, pod, table)
         yield resource(listener.name, listener, references(listener))
     for connection in pod.outbound.connections:
         places = [route.where for route in connection.routes]
-        for listener in outbound.tcp(pod, connection):
+        for listener in outbound.connections(mesh, pod, connection):
             yield resource(listener.name, listener, references(listener), places)
 
 

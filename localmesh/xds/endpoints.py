@@ -12,6 +12,8 @@ from localmesh.xds.localities import Group, grouped
 from localmesh.xds.telemetry import CANONICAL_NAME, CANONICAL_REVISION, CLUSTER_ID
 from localmesh.xds.wire import pipe, socket_address, uint32
 
+UNIX = "unix:"
+
 
 def load_assignment(upstream: Upstream, client: Pod) -> endpoint_pb2.ClusterLoadAssignment:
     """The endpoints that are ready, as this client is to prefer them."""
@@ -20,6 +22,18 @@ def load_assignment(upstream: Upstream, client: Pod) -> endpoint_pb2.ClusterLoad
     return endpoint_pb2.ClusterLoadAssignment(
         cluster_name=name, endpoints=[_locality(group, upstream) for group in grouped(ready, upstream, client)]
     )
+
+
+def of_app(cluster: str, app: str) -> endpoint_pb2.ClusterLoadAssignment:
+    """The one endpoint of an app on this machine: `unix:/path`, or `address:port`."""
+    if app.startswith(UNIX):
+        address = pipe(app.removeprefix(UNIX).removeprefix("//"))
+    else:
+        host, _, number = app.rpartition(":")
+        address = socket_address(host, int(number))
+    endpoint = endpoint_components_pb2.LbEndpoint(endpoint=endpoint_components_pb2.Endpoint(address=address))
+    here = endpoint_components_pb2.LocalityLbEndpoints(lb_endpoints=[endpoint])
+    return endpoint_pb2.ClusterLoadAssignment(cluster_name=cluster, endpoints=[here])
 
 
 def _locality(group: Group, upstream: Upstream) -> endpoint_components_pb2.LocalityLbEndpoints:

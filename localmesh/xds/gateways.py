@@ -23,7 +23,7 @@ def listeners(mesh: Mesh, pod: Pod) -> Iterator[tuple[listener_pb2.Listener, lis
     ordered = sorted(pod.servers, key=_place)
     for (bind, port), group in groupby(ordered, key=_place):
         servers = list(group)
-        filter_chains = [chain for server in servers for chain in _chains(mesh, pod, server, found)]
+        filter_chains = [chain for server in _apart(servers) for chain in _chains(mesh, pod, server, found)]
         if not filter_chains:
             continue
         config = tls_inspector_pb2.TlsInspector(initial_read_buffer_size=uint32(512))
@@ -38,6 +38,17 @@ def listeners(mesh: Mesh, pod: Pod) -> Iterator[tuple[listener_pb2.Listener, lis
             max_connections_to_accept_per_socket_event=uint32(1),
         )
         yield listener, servers
+
+
+def _apart(servers: list[GatewayServer]) -> Iterator[GatewayServer]:
+    """The servers that need chains of their own: plaintext HTTP servers of one port share one table and one chain."""
+    seen = set()
+    for server in servers:
+        shared = server.route_table if server.tls is None else ""
+        if shared not in seen:
+            yield server
+        if shared:
+            seen.add(shared)
 
 
 def _place(server: GatewayServer) -> tuple[str, int]:
@@ -63,7 +74,7 @@ def _chains(mesh: Mesh, pod: Pod, server: GatewayServer, found: tuple[Policy, ..
     before = managers.connection_policies(mesh, pod)
     for route in server.connections:
         prefix = server.name or (route.targets[0].target.host if route.targets else "")
-        proxy = managers.tcp(pod.client_telemetry, route.targets, prefix)
+        proxy = managers.tcp(pod, route.targets, prefix)
         subnets = [cidr(block) for block in route.destination_subnets]
         match = _match(route.sni or _server_names(server))
         if subnets:

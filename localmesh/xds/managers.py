@@ -9,13 +9,15 @@ from envoy.config.route.v3 import route_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
 from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 from envoy.extensions.request_id.uuid.v3 import uuid_pb2
+from envoy.type.v3 import hash_policy_pb2
 from google.protobuf import duration_pb2
 
 from localmesh.mesh import Mesh
 from localmesh.mesh.identity import Protocol, Seconds
 from localmesh.mesh.pods import Pod
-from localmesh.mesh.routes import WeightedTarget
+from localmesh.mesh.routes import Target, WeightedTarget
 from localmesh.mesh.telemetry import Telemetry
+from localmesh.mesh.upstreams import ConsistentHash, Upstream
 from localmesh.xds import names, rbac
 from localmesh.xds.filters import Policy, http_filters, trust_domains
 from localmesh.xds.telemetry import access_logs, tracing
@@ -105,37 +107,39 @@ def _idle(timeout: Seconds | None) -> protocol_pb2.HttpProtocolOptions | None:
     return None if timeout is None else protocol_pb2.HttpProtocolOptions(idle_timeout=duration(timeout))
 
 
-def tcp(
-    telemetry: Telemetry,
-    targets: Iterable[WeightedTarget],
-    weighted_prefix: str = "",
-    idle_timeout: Seconds | None = None,
-) -> chains.Filter:
-    """A TCP proxy to the clusters of these targets; to several by weight."""
+def tcp(pod: Pod, targets: tuple[WeightedTarget, ...], weighted_prefix: str) -> chains.Filter:
+    """A TCP proxy to the clusters of these targets; to several by weight. Settings are the first target's."""
+    first = _upstream(pod, targets[0].target)
+    idle = first.pool.tcp_idle_timeout if first else None
+    by_address = first is not None and isinstance(first.balancer, ConsistentHash) and first.balancer.on.source_ip
+    proxy = tcp_proxy_pb2.TcpProxy(
+        access_log=access_logs(pod.client_telemetry),
+        idle_timeout=duration(idle),
+        hash_policy=[hash_policy_pb2.HashPolicy(source_ip=hash_policy_pb2.HashPolicy.SourceIp())] if by_address else [],
+    )
     many = [(names.target_cluster(one.target), one.weight) for one in targets]
     if len(many) == 1:
-        return tcp_to(many[0][0], telemetry, idle_timeout)
-    weighted = tcp_proxy_pb2.TcpProxy.WeightedCluster(
-        clusters=[
-            tcp_proxy_pb2.TcpProxy.WeightedCluster.ClusterWeight(name=name, weight=weight) for name, weight in many
-        ]
-    )
-    proxy = tcp_proxy_pb2.TcpProxy(
-        stat_prefix=weighted_prefix,
-        weighted_clusters=weighted,
-        access_log=access_logs(telemetry),
-        idle_timeout=duration(idle_timeout),
-    )
+        proxy.cluster = proxy.stat_prefix = many[0][0]
+    else:
+        proxy.stat_prefix = weighted_prefix
+        for name, weight in many:
+            proxy.weighted_clusters.clusters.add(name=name, weight=weight)
     return chains.Filter(name=TCP_PROXY, typed_config=pack(proxy))
 
 
-def tcp_to(cluster: str, telemetry: Telemetry | None, idle_timeout: Seconds | None = None) -> chains.Filter:
+def _upstream(pod: Pod, target: Target) -> Upstream | None:
+    wanted = (target.host, target.port, target.subset)
+    return next(
+        (one for one in pod.outbound.upstreams if (one.service.host, one.port.number, one.subset) == wanted), None
+    )
+
+
+def tcp_to(cluster: str, telemetry: Telemetry | None) -> chains.Filter:
     """A TCP proxy to one cluster."""
     proxy = tcp_proxy_pb2.TcpProxy(
         stat_prefix=cluster,
         cluster=cluster,
         access_log=access_logs(telemetry) if telemetry else [],
-        idle_timeout=duration(idle_timeout),
     )
     return chains.Filter(name=TCP_PROXY, typed_config=pack(proxy))
 

@@ -13,6 +13,9 @@ VIRTUAL_OUTBOUND = "virtualOutbound"
 VIRTUAL_INBOUND_PORT = 15006
 VIRTUAL_OUTBOUND_PORT = 15001
 
+# How names of credentials from Kubernetes Secrets begin; `kubernetes-gateway://` are those of the Gateway API.
+KUBERNETES = "kubernetes"
+
 # Secrets of the workload itself, and the static cluster that serves all secrets.
 WORKLOAD_SECRET = "default"  # noqa: S105 - the name of a secret, not one
 ROOT_SECRET = "ROOTCA"  # noqa: S105

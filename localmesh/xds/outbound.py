@@ -5,6 +5,7 @@ there goes where it was going. TCP services have listeners on their own addresse
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from envoy.config.core.v3 import base_pb2
 from envoy.config.listener.v3 import listener_components_pb2 as chains
@@ -59,22 +60,13 @@ def virtual(pod: Pod) -> listener_pb2.Listener:
 def http(mesh: Mesh, pod: Pod, table: RouteTable) -> listener_pb2.Listener:
     """The listener of one HTTP port."""
     port = int(table.name)
-    chain = chains.FilterChain(
-        filter_chain_match=chains.FilterChainMatch(transport_protocol=RAW, application_protocols=PLAIN_HTTP),
-        filters=[manager(mesh, pod, names.listener(ANY, port), table.name)],
-        transport_socket_connect_timeout=duration(CONNECT_SECONDS),
-    )
-    rest = chains.FilterChain(
-        name="PassthroughFilterChain",
-        filter_chain_match=chains.FilterChainMatch(),
-        filters=[_elsewhere(pod)],
-    )
+    name = names.listener(ANY, port)
     return _listener(
-        names.listener(ANY, port),
+        name,
         ANY,
         port,
-        [chain],
-        default_filter_chain=rest,
+        [_http_chain(mesh, pod, name, table)],
+        default_filter_chain=_passthrough_chain(pod),
         listener_filters=[inspector("http_inspector", http_inspector_pb2.HttpInspector())],
     )
 
@@ -87,35 +79,77 @@ def manager(mesh: Mesh, pod: Pod, name: str, table: str) -> chains.Filter:
     return managers.http(mesh, pod, side, f"outbound_{name}", (), protocol=protocol, route_table=table)
 
 
-def tcp(pod: Pod, listener: ConnectionListener) -> Iterator[listener_pb2.Listener]:
-    """The listeners of one TCP port of a service: one for each of its addresses."""
-    found = connection_chains(pod, listener)
-    sniffs = any(route.sni for route in listener.routes)
-    filters = [inspector("tls_inspector", tls_inspector_pb2.TlsInspector())] if sniffs else []
-    # A pod of a headless service dials its siblings, and itself directly.
-    for address in listener.addresses or (ANY,):
+def connections(mesh: Mesh, pod: Pod, connection: ConnectionListener) -> Iterator[listener_pb2.Listener]:
+    """The listeners of a port that is not known to be HTTP: one for each address of its service."""
+    found = connection_chains(pod, connection)
+    table = sniffed_table(pod, connection)
+    asks = []
+    if table is not None:
+        asks = [inspector("http_inspector", http_inspector_pb2.HttpInspector())]
+    elif any(route.sni for route in connection.routes):
+        asks = [inspector("tls_inspector", tls_inspector_pb2.TlsInspector(initial_read_buffer_size=uint32(512)))]
+    for address in connection.addresses or (ANY,):
+        # A pod of a headless service dials its siblings, and itself directly.
         if address == pod.address:
             continue
-        yield _listener(names.listener(address, listener.port), address, listener.port, found, listener_filters=filters)
+        name = names.listener(address, connection.port)
+        own, rest = found.known, found.rest
+        if table is not None:
+            own, rest = [_http_chain(mesh, pod, name, table)], found.rest or found.known[0]
+        yield _listener(name, address, connection.port, own, default_filter_chain=rest, listener_filters=asks)
 
 
-def connection_chains(pod: Pod, listener: ConnectionListener) -> list[chains.FilterChain]:
-    """A chain for each route: by server name or destination."""
-    return [_connection_chain(pod, route, listener) for route in listener.routes]
+def sniffed_table(pod: Pod, connection: ConnectionListener) -> RouteTable | None:
+    """The routes for what turns out to be HTTP on a port of unknown protocol."""
+    name = f"{connection.service.host}:{connection.port}"
+    return next((table for table in pod.outbound.route_tables if table.name == name), None)
 
 
-def _connection_chain(pod: Pod, route: ConnectionRoute, listener: ConnectionListener) -> chains.FilterChain:
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """Chains by what a connection is to, and the one for all others."""
+
+    known: list[chains.FilterChain]
+    rest: chains.FilterChain | None = None
+
+
+def connection_chains(pod: Pod, connection: ConnectionListener) -> Chains:
+    """A chain for each route: by server name or destination. One that matches all stands last, or alone."""
+    made = [_connection_chain(pod, route, connection) for route in connection.routes]
+    last = connection.routes[-1]
+    if last.sni:
+        return Chains(made, _passthrough_chain(pod))
+    if len(made) > 1 and not last.destination_subnets:
+        return Chains(made[:-1], made[-1])
+    return Chains(made)
+
+
+def _connection_chain(pod: Pod, route: ConnectionRoute, connection: ConnectionListener) -> chains.FilterChain:
     match = None
     if route.sni or route.destination_subnets:
         match = chains.FilterChainMatch(
             server_names=route.sni, prefix_ranges=[cidr(block) for block in route.destination_subnets]
         )
-    port = listener.service.port(listener.port)
-    proxy = managers.tcp(pod.client_telemetry, route.targets, listener.service.host, listener.idle_timeout)
+    port = connection.service.port(connection.port)
+    before = _PROTOCOL_FILTERS.get(port.protocol, ()) if port else ()
     return chains.FilterChain(
         filter_chain_match=match,
-        filters=[*(_PROTOCOL_FILTERS.get(port.protocol, ()) if port else ()), proxy],
+        filters=[*before, managers.tcp(pod, route.targets, connection.service.host)],
         transport_socket_connect_timeout=duration(CONNECT_SECONDS),
+    )
+
+
+def _http_chain(mesh: Mesh, pod: Pod, name: str, table: RouteTable) -> chains.FilterChain:
+    return chains.FilterChain(
+        filter_chain_match=chains.FilterChainMatch(transport_protocol=RAW, application_protocols=PLAIN_HTTP),
+        filters=[manager(mesh, pod, name, table.name)],
+        transport_socket_connect_timeout=duration(CONNECT_SECONDS),
+    )
+
+
+def _passthrough_chain(pod: Pod) -> chains.FilterChain:
+    return chains.FilterChain(
+        name="PassthroughFilterChain", filter_chain_match=chains.FilterChainMatch(), filters=[_elsewhere(pod)]
     )
 
 

@@ -61,7 +61,7 @@ def inbound_routes(port: Inbound, cluster: str) -> route_pb2.RouteConfiguration:
     host = port.services[0][0].host if port.services else ""
     number = port.services[0][1] if port.services else (0 if port.passthrough else port.port)
     retry = None
-    if port.protocol is not Protocol.GRPC:
+    if port.protocol not in {Protocol.GRPC, Protocol.GRPC_WEB}:
         retry = routes.RetryPolicy(retry_on="reset-before-request", num_retries=uint32(2))
     no_limit = routes.RouteAction.MaxStreamDuration(
         max_stream_duration=duration_pb2.Duration(), grpc_timeout_header_max=duration_pb2.Duration()

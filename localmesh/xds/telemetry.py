@@ -11,10 +11,10 @@ from envoy.type.tracing.v3 import custom_tag_pb2
 from envoy.type.v3 import percent_pb2
 from google.protobuf import struct_pb2
 
-from localmesh.mesh.pods import Pod
+from localmesh.mesh.pods import Pod, Proxy
 from localmesh.mesh.telemetry import AccessLog, CustomTag, Telemetry, Tracing
 from localmesh.xds import names
-from localmesh.xds.wire import pack, uint32
+from localmesh.xds.wire import boolean, pack, uint32
 
 # EnvoyTextLogFormat of istiod (pilot/pkg/model/telemetry_logging.go).
 TEXT_FORMAT = (
@@ -38,8 +38,18 @@ def access_logs(telemetry: Telemetry) -> list[accesslog_pb2.AccessLog]:
 
 def listener_access_logs(telemetry: Telemetry) -> list[accesslog_pb2.AccessLog]:
     """The logs of a listener: connections that found no filter chain (response flag NR), as istiod adds them."""
-    no_route = accesslog_pb2.AccessLogFilter(response_flag_filter=accesslog_pb2.ResponseFlagFilter(flags=["NR"]))
-    return [_file_log(log, no_route) for log in telemetry.access_logs if not log.filter]
+    return [_file_log(log, _and(_NO_ROUTE, _cel(log.filter))) for log in telemetry.access_logs]
+
+
+_NO_ROUTE = accesslog_pb2.AccessLogFilter(response_flag_filter=accesslog_pb2.ResponseFlagFilter(flags=["NR"]))
+
+
+def _and(
+    one: accesslog_pb2.AccessLogFilter, other: accesslog_pb2.AccessLogFilter | None
+) -> accesslog_pb2.AccessLogFilter:
+    if other is None:
+        return one
+    return accesslog_pb2.AccessLogFilter(and_filter=accesslog_pb2.AndFilter(filters=[one, other]))
 
 
 def _cel(expression: str) -> accesslog_pb2.AccessLogFilter | None:
@@ -82,6 +92,7 @@ def tracing(pod: Pod, telemetry: Telemetry, mesh_id: str) -> hcm.HttpConnectionM
         random_sampling=percent_pb2.Percent(value=how.sampling_percent),
         overall_sampling=percent_pb2.Percent(value=100.0),
         custom_tags=sorted(tags, key=lambda tag: tag.tag),
+        spawn_upstream_span=boolean(True) if how.provider and pod.proxy is Proxy.GATEWAY else None,
         max_path_tag_length=uint32(how.provider.max_tag_length if how.provider else None),
         provider=_provider(how, pod),
     )

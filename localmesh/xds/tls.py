@@ -35,6 +35,12 @@ _VERSIONS = {
 
 def sds_secret(name: str) -> secret_pb2.SdsSecretConfig:
     """A secret by name, from the bootstrap's `sds-grpc` cluster."""
+    if name.startswith(names.KUBERNETES):
+        # Credentials of the cluster come from the control plane itself; a missing one holds up no listener.
+        by_stream = config_source_pb2.ConfigSource(
+            ads=config_source_pb2.AggregatedConfigSource(), resource_api_version=config_source_pb2.V3
+        )
+        return secret_pb2.SdsSecretConfig(name=name, sds_config=by_stream)
     service = grpc_service_pb2.GrpcService(
         envoy_grpc=grpc_service_pb2.GrpcService.EnvoyGrpc(cluster_name=names.SDS_CLUSTER)
     )
@@ -44,9 +50,11 @@ def sds_secret(name: str) -> secret_pb2.SdsSecretConfig:
         set_node_on_first_message_only=True,
         grpc_services=[service],
     )
+    # The workload's own secrets are worth waiting for.
+    own = name in {names.WORKLOAD_SECRET, names.ROOT_SECRET}
     source = config_source_pb2.ConfigSource(
         api_config_source=api,
-        initial_fetch_timeout=duration_pb2.Duration(),
+        initial_fetch_timeout=duration_pb2.Duration() if own else None,
         resource_api_version=config_source_pb2.V3,
     )
     return secret_pb2.SdsSecretConfig(name=name, sds_config=source)
@@ -119,7 +127,7 @@ def gateway_tls(tls: ServerTls) -> base_pb2.TransportSocket | None:
     if tls.mode in {"PASSTHROUGH", "AUTO_PASSTHROUGH"}:
         return None
     if tls.mode == "ISTIO_MUTUAL":
-        return server_mtls(())
+        return _gateway_mtls()
     certificate = names.gateway_secret(tls.credential_name)
     root = names.gateway_ca_secret(tls.credential_name)
     if not tls.credential_name:
@@ -141,6 +149,16 @@ def gateway_tls(tls: ServerTls) -> base_pb2.TransportSocket | None:
             common_tls_context=common, require_client_certificate=boolean(tls.mode == "MUTUAL")
         )
     )
+
+
+def _gateway_mtls() -> base_pb2.TransportSocket:
+    """The mesh's own certificates at the edge: any of its roots' identities may call, with Envoy's own defaults."""
+    common = tls_pb2.CommonTlsContext(
+        alpn_protocols=SERVER_ALPN,
+        tls_certificate_sds_secret_configs=[sds_secret(names.WORKLOAD_SECRET)],
+        combined_validation_context=_validation(names.ROOT_SECRET, []),
+    )
+    return _socket(tls_pb2.DownstreamTlsContext(common_tls_context=common, require_client_certificate=boolean(True)))
 
 
 def _server_params(tls: ServerTls) -> common_pb2.TlsParameters | None:

@@ -210,8 +210,8 @@ def _value(value: Json, key: str = "") -> Json:
         return {**rest, **inner}
     if "@type" in value:
         kind = value["@type"].rpartition(".")[2]
-        special = _SPECIAL.get(kind, lambda body: _plain(kind, body))
-        return {kind: special({name: one for name, one in value.items() if name != "@type"})}
+        body = {name: one for name, one in value.items() if name != "@type"}
+        return {kind: _SPECIAL[kind](body) if kind in _SPECIAL else _plain(kind, body)}
     return _plain("", value)
 
 
