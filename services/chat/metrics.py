@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 OPEN_ROOMS = Gauge("chat_open_rooms", "Rooms with at least one reader at this replica.", registry=None)
 READERS = Gauge("chat_readers", "Open streams that read a room.", registry=None)
 DELIVERIES = Counter("chat_deliveries_total", "Messages handed to readers.", registry=None)
-SLOW_READERS = Counter("chat_slow_readers_total", "Readers cut because too much waited for them.", registry=None)
+SLOW_READERS = Counter("chat_slow_readers_total", "Readers cut because they took too little.", registry=None)
 FILLED = Counter(
     "chat_filled_total", "Messages of live rooms that came from the record because the broker lost them.", registry=None
 )

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from services.chat import metrics
 from services.chat.readers import slow_reader
 
 # A client that does not take one response for so long is as slow as one for whom too many events wait.
@@ -28,6 +29,7 @@ class Responses:
             async with asyncio.timeout(self._write_seconds):
                 await self._context.write(response)
         except TimeoutError:
+            metrics.SLOW_READERS.inc()
             raise slow_reader(self.sent) from None
 
 

@@ -1,6 +1,7 @@
 """Chat and WatchRoom as a client sees them."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,27 @@ async def test_a_user_deleted_in_the_middle_of_a_conversation_cannot_go_on(
     assert info_of(error).reason == "SENDER_UNKNOWN"
 
 
+async def test_a_token_that_expires_in_the_middle_of_a_conversation_ends_it(
+    replicas: list[Replica], users: Directory, ada: Person
+) -> None:
+    short = Person(ada.id, ada.name, users.issuer.bearer(ada.id, exp=int(time.time()) + 3))
+    call = await join(replicas[0], short, new_room())
+
+    async def refused() -> grpc.aio.AioRpcError | None:
+        try:
+            await call.write(chat_pb2.ChatRequest(text="x"))
+            await call.read()
+        except grpc.aio.AioRpcError as error:
+            return error
+        except asyncio.InvalidStateError:  # a write after the end
+            return await failure(call.read())
+        return None
+
+    error = await eventually(refused, what="the token has expired")
+    assert error is not None
+    assert (error.code(), info_of(error).reason) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED")
+
+
 async def test_a_stream_without_any_request_ends_well(replicas: list[Replica], ada: Person) -> None:
     call = chat(replicas[0], ada)
     await call.done_writing()
@@ -248,13 +270,13 @@ async def test_a_stream_that_is_not_read_still_ends_with_the_right_resume_point(
         await one.send(ada, room, "first")
         call = one.watch(ada, room, resume_after=0)
         received = [message.sequence for message in await watched(call, until=1)]
-        for _ in range(25):
-            await asyncio.gather(*(one.send(ada, room, "x" * 4000) for _ in range(64)))
+        for _ in range(10):
+            await asyncio.gather(*(one.send(ada, room, "€" * 4000) for _ in range(64)))
         one.drain.begin()
         error, rest = await cut_off(call)
         received += rest
         assert received == list(range(1, len(received) + 1))
-        assert len(received) < 1 + 25 * 64
+        assert len(received) < 1 + 10 * 64
         assert info_of(error).metadata["resume_after"] == str(received[-1])
 
 
