@@ -38,7 +38,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """A failed test shows the pods and the end of their logs: where one would go and look."""
     report = yield
     mesh = getattr(item, "funcargs", {}).get("mesh")
-    if report.failed and mesh is not None:
+    if report.failed and report.when == "call" and mesh is not None:
         lines = []
         for pod in mesh.pods():
             lines.append(f"--- {pod.name} {pod.state} restarts={pod.restarts}")

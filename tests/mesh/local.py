@@ -66,7 +66,8 @@ class LocalMesh:
         """All pods."""
         listed = json.loads(self.command("status", "--json"))["pods"]
         return tuple(
-            PodInfo(pod["name"], pod["address"], pod["state"], pod["ready"], pod["restarts"]) for pod in listed
+            PodInfo(f"{pod['namespace']}/{pod['name']}", pod["address"], pod["state"], pod["ready"], pod["restarts"])
+            for pod in listed
         )
 
     @contextmanager

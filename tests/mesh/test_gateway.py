@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from grpc_status.rpc_status import aio as rich
+from grpc_status import rpc_status
 
 from protos.chat.v1.chat_pb2 import ListMessagesRequest, SendMessageRequest
 from protos.user.v1.user_pb2 import CreateUserRequest, GetUserRequest, ListUsersRequest
@@ -28,9 +28,9 @@ async def failure(call: Any) -> grpc.aio.AioRpcError:
     return caught.value
 
 
-async def reason(error: grpc.aio.AioRpcError) -> str:
+def reason(error: grpc.aio.AioRpcError) -> str:
     """The ErrorInfo reason in the details."""
-    status = await rich.from_call(error)
+    status = rpc_status.from_call(error)
     info = error_details_pb2.ErrorInfo()
     return next((info.reason for detail in status.details if detail.Unpack(info)), "") if status else ""
 
@@ -55,7 +55,7 @@ async def test_health_is_told_without_a_token(channel: grpc.aio.Channel, service
 async def test_no_token_is_unauthenticated_with_details(channel: grpc.aio.Channel) -> None:
     error = await failure(UserServiceStub(channel).GetUser(GetUserRequest(id=NOBODY), timeout=10))
     assert error.code() is grpc.StatusCode.UNAUTHENTICATED
-    assert await reason(error)
+    assert reason(error)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ async def test_a_negative_page_size_names_its_field(somebody: Somebody) -> None:
     request = ListMessagesRequest(room="lobby", page_size=-1)
     error = await failure(somebody.chat.ListMessages(request, metadata=somebody.metadata, timeout=10))
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
-    status = await rich.from_call(error)
+    status = rpc_status.from_call(error)
     bad = error_details_pb2.BadRequest()
     fields = [violation.field for detail in status.details if detail.Unpack(bad) for violation in bad.field_violations]
     assert fields == ["page_size"]
@@ -123,7 +123,7 @@ async def test_an_unknown_room_is_not_found_with_its_name(somebody: Somebody) ->
         somebody.chat.ListMessages(ListMessagesRequest(room="nowhere"), metadata=somebody.metadata, timeout=10)
     )
     assert error.code() is grpc.StatusCode.NOT_FOUND
-    status = await rich.from_call(error)
+    status = rpc_status.from_call(error)
     resource = error_details_pb2.ResourceInfo()
     assert "nowhere" in [resource.resource_name for detail in status.details if detail.Unpack(resource)]
 
