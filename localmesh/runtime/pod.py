@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from localmesh.errors import MeshError
 from localmesh.mesh import Placement
 from localmesh.runtime import volumes
 from localmesh.runtime.keeper import Keeper, Phase, ProcessState
@@ -71,15 +72,24 @@ class Pod:
         return replace(self.plan.placement, ready=self.state.ready)
 
     def start(self, bootstrap: str) -> None:
-        """Make its folders and start all its processes at once; they wait for each other by themselves."""
+        """Make its folders and start all its processes at once; they wait for each other by themselves.
+
+        MeshError if a folder cannot be made: then nothing is started.
+        """
+        try:
+            self._make_folders(bootstrap)
+        except OSError as error:
+            raise MeshError(f"{self.plan.key} cannot be started: {error}", "see whether the disk is full") from error
+        for keeper in (*self._envoy, *self._apps):
+            keeper.start()
+
+    def _make_folders(self, bootstrap: str) -> None:
         self.plan.dirs.run.mkdir(mode=0o700, exist_ok=True)
         for folder in self.plan.folders:
             volumes.make(folder)
         if self.plan.envoy:
             self.plan.bootstrap.touch(mode=0o600)
             self.plan.bootstrap.write_text(bootstrap)
-        for keeper in (*self._envoy, *self._apps):
-            keeper.start()
 
     def drain(self) -> None:
         """From now on it is not ready, whatever its probes say."""

@@ -1,7 +1,7 @@
 """What runs for one pod, as values. Two plans are compared: an equal one goes on running untouched."""
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from localmesh.mesh import Placement
@@ -23,8 +23,9 @@ class Prepare:
     """
 
     volume: Path
-    steps: tuple[tuple[Launch, str], ...]  # with its input
-    seed: tuple[tuple[Launch, str], ...]
+    # Each with its input, which may hold a password.
+    steps: tuple[tuple[Launch, str], ...] = field(repr=False)
+    seed: tuple[tuple[Launch, str], ...] = field(repr=False)
     server: Launch
     sockets: Path
     ready: Question | None

@@ -15,6 +15,7 @@ from difflib import get_close_matches
 from localmesh.errors import MeshError
 from localmesh.mesh import Placement
 from localmesh.runtime import process
+from localmesh.runtime.keeper import Phase
 from localmesh.runtime.pod import Pod, PodState
 from localmesh.runtime.podplan import PodPlan
 from localmesh.runtime.publisher import Publisher
@@ -73,13 +74,13 @@ class Supervisor:
                 pod = self._pods.get(key)
                 if pod is None:
                     self._start(plan)
-                elif pod.plan.runs_as(plan):
+                elif pod.plan.runs_as(plan) and pod.state.phase is not Phase.STOPPED:
                     pod.plan = plan
                 else:
                     changed.append(plan)
             self._pods = {key: self._pods[key] for key in (*wanted, *(pod.plan.key for pod in gone))}
             self._touched()
-            await asyncio.gather(self._end(gone), self._roll(changed))
+            await _all(self._end(gone), self._roll(changed))
 
     async def restart(self, workload: str) -> None:
         """Replace all pods of a workload (`namespace/name`), one after the other. MeshError as `reconcile`."""
@@ -145,8 +146,9 @@ class Supervisor:
             self._pods, self._tasks = {}, []
 
     def _start(self, plan: PodPlan) -> None:
-        pod = self._pods[plan.key] = Pod(plan, self._touched)
+        pod = Pod(plan, self._touched)
         pod.start(self._bootstrap(plan))
+        self._pods[plan.key] = pod
 
     async def _take_out(self, pods: list[Pod]) -> None:
         """End pods without losing a call."""
@@ -175,7 +177,7 @@ class Supervisor:
                 self._start(plan)
                 await self.ready(within=_READY_WITHIN, pods=[plan.key])
 
-        await asyncio.gather(*(roll(plans) for plans in by_workload.values()))
+        await _all(*(roll(plans) for plans in by_workload.values()))
 
     def _touched(self) -> None:
         """Something about a pod has changed."""
@@ -214,3 +216,10 @@ class Supervisor:
     def _unknown(kind: str, name: str, known: set[str]) -> MeshError:
         near = ", ".join(get_close_matches(name, known, n=1) or sorted(known))
         return MeshError(f"there is no {kind} {name}", f"did you mean {near}?" if near else "localmesh status")
+
+
+async def _all(*work: Awaitable[None]) -> None:
+    """Do everything to its end, whatever fails beside it; then raise what failed, the first of it if it is more."""
+    for result in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(result, BaseException):
+            raise result

@@ -135,10 +135,11 @@ def test_a_seed_runs_against_a_server_whose_sockets_nobody_else_knows() -> None:
     image = replace(
         IMAGE, prepare=(Step(("init", "$(PW)")),), seed=(Step(("psql", "${sockets}")),), env={"H": "${sockets}"}
     )
-    container = replace(USER, env=(EnvVar("PW", "x"),), mounts=(Mount("data", "/data"),))
+    container = replace(USER, env=(EnvVar("PW", "hunter2"),), mounts=(Mount("data", "/data"),))
     prepare = user(container, image, volumes=(Volume("data", Keeps.DATA),)).apps[0].prepare
     assert prepare is not None
-    assert prepare.steps[0][0].command == ("init", "x")
+    assert prepare.steps[0][0].command == ("init", "hunter2")
+    assert "hunter2" not in repr(prepare)
     assert prepare.seed[0][0].command == ("psql", f"{RUN}/seed")
     assert prepare.server.env["H"] == f"{RUN}/seed"
     assert prepare.ready is not None

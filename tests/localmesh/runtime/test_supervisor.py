@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from localmesh.errors import MeshError
-from localmesh.mesh.workloads import Asks, Container, EnvVar, Probe, Workload
+from localmesh.mesh.workloads import Asks, Container, EnvVar, Probe, Volume, Workload
 from localmesh.runtime import programs, records
 from localmesh.runtime.dirs import Dirs
 from localmesh.runtime.keeper import Phase
@@ -20,6 +20,7 @@ from localmesh.runtime.plan import plan
 from localmesh.runtime.pod import PodState
 from localmesh.runtime.podplan import PodPlan
 from localmesh.runtime.supervisor import Supervisor
+from localmesh.runtime.volumes import Folder
 from tests.kit import Limit, eventually
 from tests.localmesh.runtime.kit import Proxy, machine, mesh, workload
 
@@ -64,6 +65,12 @@ def plans(dirs: Dirs, *workloads: Workload, envoy: bool = False) -> tuple[PodPla
     found = {"python": sys.executable, "envoy": str(programs.find("envoy").path)}
     made = plan(whole, LOCAL, machine(whole, dirs, found))
     return made if envoy else tuple(replace(each, envoy=None) for each in made)
+
+
+def running(pod: PodPlan, *command: str) -> PodPlan:
+    """The same pod with another program."""
+    launch = replace(pod.apps[0].launch, command=command)
+    return replace(pod, apps=(replace(pod.apps[0], launch=launch),))
 
 
 def bootstrap(of: PodPlan) -> str:
@@ -243,15 +250,38 @@ async def test_a_new_version_that_does_not_start_stops_the_restart_at_the_first_
     pods = tuple(replace(each, grace=0.0) for each in plans(dirs, app(dirs, replicas=2)))
     async with supervised(*pods) as supervisor:
         await supervisor.ready(within=Limit.STARTED.value)
-        broken = [
-            replace(pod, apps=(replace(pod.apps[0], launch=replace(pod.apps[0].launch, command=("false",))),))
-            for pod in pods
-        ]
+        broken = [running(pod, "false") for pod in pods]
         with pytest.raises(MeshError, match="mesh/web-0: Backoff: app: exit status 1"):
             await supervisor.reconcile(broken)
         assert [state.ready for state in supervisor.states()] == [False, True]
         await supervisor.reconcile(pods)
         assert all(state.ready for state in supervisor.states())
+
+
+async def test_a_restart_that_fails_does_not_leave_another_one_half_done(
+    dirs: Dirs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("localmesh.runtime.supervisor._READY_WITHIN", 0.5)
+    first, second = (replace(app(dirs), name=name) for name in ("first", "second"))
+    pods = tuple(replace(each, grace=0.0) for each in plans(dirs, first, second))
+    async with supervised(*pods) as supervisor:
+        await supervisor.ready(within=Limit.STARTED.value)
+        with pytest.raises(MeshError, match="mesh/first-0: Backoff"):
+            await supervisor.reconcile([running(pods[0], "false"), running(pods[1], "sleep", "600")])
+        assert supervisor.plans()[1].apps[0].launch.command == ("sleep", "600")
+        assert supervisor.states()[1].processes[0].pid
+
+
+async def test_a_pod_that_could_not_be_started_is_started_by_the_next_change(dirs: Dirs) -> None:
+    (pod,) = plans(dirs, app(dirs))
+    async with supervised(pod) as supervisor:
+        await supervisor.ready(within=Limit.STARTED.value)
+        outside = Folder(Volume("v", files={"../x": b""}), pod.dirs.run / "v")
+        with pytest.raises(MeshError, match="outside of itself"):
+            await supervisor.reconcile([replace(pod, folders=(outside,))])
+        assert supervisor.states()[0].phase is Phase.STOPPED
+        await supervisor.reconcile([pod])
+        await supervisor.ready(within=Limit.STARTED.value)
 
 
 async def test_the_mesh_may_stop_while_a_restart_waits(dirs: Dirs) -> None:
