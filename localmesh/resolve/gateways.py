@@ -5,7 +5,7 @@ The rules are istiod's MergeGateways and buildGatewayHTTPRouteConfig, as seen in
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from localmesh.manifests.documents import Documents
 from localmesh.manifests.istio import Gateway
@@ -189,12 +189,12 @@ def _connections(each: Opened, translation: Translation, world: World) -> Iterat
         if not intersection(server_hosts(each, bound.namespace), bound.hosts):
             continue
         if each.is_passthrough:
-            for route in connections.routes_of(replace(bound, tcp=())):
+            for route in connections.tls_routes(bound):
                 if not names & set(route.sni):
                     names |= set(route.sni)
                     yield route
         else:
-            route_of_all = next(iter(connections.routes_of(replace(bound, tls=()))), None)
+            route_of_all = next(iter(connections.tcp_routes(bound)), None)
             if route_of_all is not None:
                 yield route_of_all
                 return

@@ -9,7 +9,7 @@ from localmesh.mesh.pods import Outbound, Pod
 from localmesh.mesh.routes import RouteTable, Target
 from localmesh.mesh.services import Service
 from localmesh.mesh.upstreams import HashOn
-from localmesh.resolve.connections import Connections
+from localmesh.resolve.connections import Connections, merged
 from localmesh.resolve.http_routes import Translation
 from localmesh.resolve.selection import is_exported
 from localmesh.resolve.services import Registered
@@ -101,7 +101,9 @@ class Outbounds:
         callable_ = (*services.values(), *known.beyond.values())
         upstreams = (each for one in callable_ for each in world.shaping.upstreams(one, namespace, labels))
         connections = (
-            Connections(translation(port.number), seen).listener(service, port)
+            Connections(translation(port.number), seen).listener(
+                service, port, world.shaping.idle_timeout(service, port.number, namespace, labels)
+            )
             for service in services.values()
             for port in service.ports
             if not port.protocol.is_http
@@ -109,7 +111,7 @@ class Outbounds:
         return Outbound(
             upstreams=tuple(sorted(upstreams, key=lambda each: (each.service.host, each.port.number))),
             route_tables=tuple(_tables(services.values(), seen, translation)),
-            connections=tuple(connections),
+            connections=tuple(merged(connections)),
             allow_any=known.allow_any,
         )
 

@@ -8,9 +8,7 @@ from localmesh.manifests.istio import (
     DestinationRule,
     PeerAuthentication,
     RequestAuthentication,
-    ServiceEntry,
     Telemetry,
-    WorkloadEntry,
 )
 from localmesh.manifests.istio.common import Destination
 from localmesh.manifests.istio.virtual_service import HTTPRoute
@@ -54,17 +52,10 @@ def check_references(
         if not any(selects(gateway.spec.selector, seat.pod.labels) for seat in seats if _is_gateway(seat)):
             findings.warn(gateway.spec.at("selector"), "no gateway pod has these labels: nothing opens this Gateway")
     _check_selectors(documents, world, seats, findings)
-    _refuse_kinds(documents, findings)
 
 
 def _is_gateway(seat: Seat) -> bool:
     return seat.pod.proxy is Proxy.GATEWAY
-
-
-def _refuse_kinds(documents: Documents, findings: Findings) -> None:
-    for kind in (ServiceEntry, WorkloadEntry):
-        for each in documents.of(kind):
-            findings.unsupported(each.where, kind.__name__)
 
 
 def _check_bound(bound: Bound, services: Mapping[str, Service], gateways: set[str], findings: Findings) -> None:

@@ -18,6 +18,7 @@ from localmesh.resolve.outbound import Outbounds, World
 from localmesh.resolve.peer_authentication import PeerAuthentications
 from localmesh.resolve.pods import Seat, cluster_pods, is_cluster, refuse_bare_pods, workload_pods
 from localmesh.resolve.references import check_references, client_labels
+from localmesh.resolve.service_entries import entry_services, joined
 from localmesh.resolve.services import SeatIndex, kubernetes_services
 from localmesh.resolve.settings import Settings, settings
 from localmesh.resolve.sidecars import Sidecars
@@ -45,7 +46,7 @@ def resolve(
     found, seats = _pods(documents, placements or {}, replicas or {}, mesh_wide, findings)
     authentications = PeerAuthentications(documents, mesh_wide.root_namespace)
     index = SeatIndex(seats)
-    registered = kubernetes_services(
+    kubernetes = kubernetes_services(
         documents,
         index,
         authentications,
@@ -53,6 +54,7 @@ def resolve(
         findings,
         from_cluster=is_cluster(documents),
     )
+    registered = joined(kubernetes, entry_services(documents, index, authentications, mesh_wide, findings))
     rules = DestinationRules(documents, mesh_wide)
     virtual_services = VirtualServices(documents, mesh_wide, findings)
     sidecars = Sidecars(documents, mesh_wide.root_namespace, findings)

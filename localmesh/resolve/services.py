@@ -207,7 +207,7 @@ class _Builder:
             seat = self.seats.by_key.get(f"{ref.namespace or self.written.namespace}/{ref.name}")
         if seat is not None:
             return self._endpoint(seat, port, ready=ready, address=written.addresses[0])
-        return Endpoint(written.addresses[0], port, ready=ready, namespace=self.written.namespace)
+        return Endpoint(written.addresses[0], port, ready=ready)
 
     def _endpoint(self, seat: Seat, port: int, *, ready: bool, address: str = "") -> Endpoint:
         pod = seat.pod

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from localmesh.manifests.istio.destination_rule import Subset, TrafficPolicy
-from localmesh.mesh.identity import Labels
+from localmesh.mesh.identity import Labels, Seconds
 from localmesh.mesh.security import Mtls
 from localmesh.mesh.services import Resolution, Service, ServicePort
 from localmesh.mesh.upstreams import ConsistentHash, HashOn, Simple, Upstream
@@ -32,6 +32,12 @@ class Shaping:
             for subset in rule.subsets if rule else ():
                 merged = policies.subset_at_port(policy, subset.traffic_policy, port.number)
                 yield self._upstream(service, port, merged, rule, subset)
+
+    def idle_timeout(self, service: Service, port: int, namespace: str, labels: Labels) -> Seconds | None:
+        """How long a connection may be idle, where it is routed as a connection."""
+        rule = self.rules.of(service.host, service.namespace, namespace, labels)
+        written = policies.at_port(rule.policy, port).connection_pool if rule else None
+        return written.tcp.idle_timeout if written and written.tcp else None
 
     def hash_of(self, service: Service, port: int, subset: str, namespace: str, labels: Labels) -> HashOn | None:
         """What requests to this target are hashed by, where a consistent hash balances them."""
