@@ -141,7 +141,8 @@ class _Chains:
         cluster = names.INBOUND_PASSTHROUGH if port.passthrough else names.inbound_cluster(port.port)
         telemetry = self.pod.server_telemetry
         if not match.http:
-            return [*self.connection_policies, managers.tcp_to(cluster, telemetry)]
+            before = managers.PROTOCOL_FILTERS.get(port.protocol, ())
+            return [*before, *self.connection_policies, managers.tcp_to(cluster, telemetry)]
         prefix = cluster if port.passthrough else f"inbound_0.0.0.0_{port.port}"
         return [
             managers.http(

@@ -7,6 +7,7 @@ from envoy.config.core.v3 import protocol_pb2
 from envoy.config.listener.v3 import listener_components_pb2 as chains
 from envoy.config.route.v3 import route_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
+from envoy.extensions.filters.network.mongo_proxy.v3 import mongo_proxy_pb2
 from envoy.extensions.filters.network.tcp_proxy.v3 import tcp_proxy_pb2
 from envoy.extensions.request_id.uuid.v3 import uuid_pb2
 from envoy.type.v3 import hash_policy_pb2
@@ -28,6 +29,15 @@ TCP_PROXY = "envoy.filters.network.tcp_proxy"
 NETWORK_RBAC = "envoy.filters.network.rbac"
 
 _Manager = hcm.HttpConnectionManager
+
+# Filters that count what a protocol says, and pass it on. Istio leaves those of MySQL and Redis off.
+PROTOCOL_FILTERS = {
+    Protocol.MONGO: (
+        chains.Filter(
+            name="envoy.filters.network.mongo_proxy", typed_config=pack(mongo_proxy_pb2.MongoProxy(stat_prefix="mongo"))
+        ),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)

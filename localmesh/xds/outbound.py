@@ -12,7 +12,6 @@ from envoy.config.listener.v3 import listener_components_pb2 as chains
 from envoy.config.listener.v3 import listener_pb2
 from envoy.extensions.filters.listener.http_inspector.v3 import http_inspector_pb2
 from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
-from envoy.extensions.filters.network.mongo_proxy.v3 import mongo_proxy_pb2
 from google.protobuf import duration_pb2
 from google.protobuf.message import Message
 
@@ -27,14 +26,6 @@ from localmesh.xds.wire import boolean, cidr, duration, pack, socket_address, ui
 
 ANY = "0.0.0.0"  # noqa: S104 - in a pod's own network
 CONNECT_SECONDS = 15.0
-# Filters that count what a protocol says, and pass it on. Istio leaves those of MySQL and Redis off.
-_PROTOCOL_FILTERS = {
-    Protocol.MONGO: (
-        chains.Filter(
-            name="envoy.filters.network.mongo_proxy", typed_config=pack(mongo_proxy_pb2.MongoProxy(stat_prefix="mongo"))
-        ),
-    )
-}
 
 
 def virtual(pod: Pod) -> listener_pb2.Listener:
@@ -131,7 +122,7 @@ def _connection_chain(pod: Pod, route: ConnectionRoute, connection: ConnectionLi
             server_names=route.sni, prefix_ranges=[cidr(block) for block in route.destination_subnets]
         )
     port = connection.service.port(connection.port)
-    before = _PROTOCOL_FILTERS.get(port.protocol, ()) if port else ()
+    before = managers.PROTOCOL_FILTERS.get(port.protocol, ()) if port else ()
     return chains.FilterChain(
         filter_chain_match=match,
         filters=[*before, managers.tcp(pod, route.targets, connection.service.host)],

@@ -36,8 +36,14 @@ MESH_CONFIG: dict[str, Any] = {
 Normal = dict[str, dict[str, dict[str, Any]]]  # proxy -> kind -> resource's name -> normal form
 
 
-def documents(folder: Path) -> str:
-    """The case's documents and its mesh configuration as one YAML stream."""
+def case_documents(folder: Path) -> list[str]:
+    """The documents of a case, each as text that ends with a newline."""
+    parts = (folder / "case.yaml").read_text().split("\n---\n")
+    return [f"{part.strip()}\n" for part in parts if part.strip()]
+
+
+def mesh_config(folder: Path) -> str:
+    """The mesh configuration of a case, as the document that installs Istio has it."""
     config = dict(MESH_CONFIG)
     own = folder / "mesh.yaml"
     if own.exists():
@@ -51,7 +57,7 @@ def documents(folder: Path) -> str:
         "metadata": {"name": "mesh", "namespace": "istio-system"},
         "spec": {"meshConfig": config},
     }
-    return f"{(folder / 'case.yaml').read_text()}\n---\n{yaml.safe_dump(operator)}"
+    return str(yaml.safe_dump(operator))
 
 
 def proxies(folder: Path) -> Mapping[str, str]:
