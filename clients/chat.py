@@ -6,6 +6,7 @@ from datetime import UTC
 from clients import history
 from clients.channel import Gateway
 from clients.failure import Failure
+from clients.reconnect import Back
 from clients.room import RoomSession, Said
 from clients.screen import Screen
 from clients.wording import message_line, status_line
@@ -40,7 +41,7 @@ async def _show(session: RoomSession, screen: Screen, slots: asyncio.Semaphore) 
             screen.show(message_line(event.sender_name, event.text, event.create_time))
             if event.own:
                 slots.release()
-        else:
+        elif isinstance(event, Back) or event.attempt == 1:
             screen.show(status_line(event))
 
 

@@ -95,21 +95,24 @@ class Terminal:
     async def lines(self) -> AsyncIterator[str]:
         """Lines as they are finished. They disappear from below: who sees them above knows that they arrived."""
         loop = asyncio.get_running_loop()
-        readable = asyncio.Event()
+        typed: asyncio.Queue[bytes] = asyncio.Queue()
+        # Read where it is known to be readable: a moment later it might not be, and the loop would hang in the read.
+        loop.add_reader(self._keyboard, lambda: typed.put_nowait(self._keys()))
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        loop.add_reader(self._keyboard, readable.set)
         try:
-            while not self._editor.closed:
-                await readable.wait()
-                readable.clear()
-                typed = os.read(self._keyboard, 4096)
-                finished = list(self._editor.feed(decoder.decode(typed)))
-                self._editor.closed = self._editor.closed or not typed
+            while not self._editor.closed and (keys := await typed.get()):
+                finished = list(self._editor.feed(decoder.decode(keys)))
                 self._draw()
                 for line in finished:
                     yield line
         finally:
             loop.remove_reader(self._keyboard)
+
+    def _keys(self) -> bytes:
+        try:
+            return os.read(self._keyboard, 4096)
+        except OSError:  # the terminal was closed
+            return b""
 
     def _draw(self) -> None:
         """The prompt and as much of the end of the line as one row takes."""

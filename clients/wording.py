@@ -4,6 +4,8 @@ from datetime import datetime
 
 from clients.reconnect import Back, Lost
 
+_WHY = 60  # characters of a reason; the rest is for logs
+
 
 def plain(text: str) -> str:
     """The text without what would move a cursor, ring a bell or end a line."""
@@ -19,7 +21,8 @@ def status_line(event: Lost | Back) -> str:
     """What becomes of the connection."""
     if isinstance(event, Back):
         return f"-- back after {event.after_seconds:.1f} s, nothing missed"
-    return f"-- reconnecting ({plain(event.why.splitlines()[0])})"
+    why = plain(event.why.splitlines()[0])
+    return f"-- connection lost, reconnecting ({why if len(why) <= _WHY else why[:_WHY] + '…'})"
 
 
 def size(count: int) -> str:

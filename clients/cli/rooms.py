@@ -13,6 +13,7 @@ from clients.channel import UNARY_SECONDS
 from clients.chat import converse
 from clients.cli import show
 from clients.cli.calls import Commands, Options, asynchronous, examples
+from clients.reconnect import Back
 from clients.screen import Pipe, Terminal
 from clients.wording import message_line, status_line
 from protos.chat.v1.chat_pb2 import Message, SendMessageRequest
@@ -75,7 +76,7 @@ async def watch(options: Options, room: str, after: int | None, as_json: bool) -
         async for event in room_watch.watched(gateway, room, resume_after=after):
             if isinstance(event, Message):
                 print(show.json_text(event) if as_json else _line(event), flush=True)
-            else:
+            elif isinstance(event, Back) or event.attempt == 1:
                 print(status_line(event), file=sys.stderr)
 
 

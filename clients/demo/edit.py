@@ -27,7 +27,7 @@ async def in_force(story: Story, gateway: Gateway, user_id: str, policy: Path) -
     edited = all_to(text, subset)
     for line in _diff(text, edited):
         story.say(line)
-    with _changed(policy, edited.encode()):
+    with changed(policy, edited.encode()):
         seconds = await _seconds_until(gateway, user_id, _IN_A_ROW, lambda version: version == subset)
         _tell(story, f"the file is saved, and every call goes to {subset}", seconds)
     seconds = await _seconds_until(gateway, user_id, 1, lambda version: version != subset)
@@ -36,7 +36,7 @@ async def in_force(story: Story, gateway: Gateway, user_id: str, policy: Path) -
 
 
 @contextmanager
-def _changed(path: Path, content: bytes) -> Iterator[None]:
+def changed(path: Path, content: bytes) -> Iterator[None]:
     """The file with another content, until the end of the `with`, however that ends."""
     before = _read(path)
     try:

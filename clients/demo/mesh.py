@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from clients import keys
 from clients.failure import Failure
@@ -35,6 +36,15 @@ async def pod(name: str) -> Pod:
         if one.name == name:
             return one
     raise Failure(f"there is no pod {name}")
+
+
+async def policy_file(name: str) -> Path:
+    """The file below one of the folders that the mesh was started with. Raises Failure if none has it."""
+    folders = [Path(path) for path in json.loads(await _localmesh("status", "--json"))["paths"]]
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    raise Failure(f"the mesh was started without {name}: it runs {', '.join(map(str, folders))}")
 
 
 async def kill(name: str) -> None:

@@ -5,18 +5,18 @@ import signal
 
 from rich.table import Table
 
-from clients import caller, keys
+from clients import caller
 from clients.demo import canary, edit, loss, mesh, people, talk, trip
 from clients.demo.story import Story
 from clients.demo.weights import Weights
 
-POLICY = "deploy/istio/user.yaml"
+POLICY = "istio/user.yaml"
 
 
 async def given(story: Story, target: str) -> None:
     """All chapters. Raises BrokenPromise at the first promise that does not hold."""
     _leave_cleanly()
-    policy = keys.repository() / POLICY
+    policy = await mesh.policy_file(POLICY)
     story.chapter("Who is here")
     await _pods(story)
     ada = await caller.ensured(target, "ada")
@@ -34,9 +34,9 @@ async def given(story: Story, target: str) -> None:
         await canary.counted(story, operator, ada.id, Weights.of(policy.read_text()))
         story.chapter("A replica dies, and nobody notices")
         await loss.survived(story, operator, ada.id)
-        story.chapter(f"A policy is edited: {POLICY}")
+        story.chapter(f"A policy is edited: {policy}")
         await edit.in_force(story, operator, ada.id, policy)
-    story.say("")
+    story.console.print()
     story.say("That was the tour. Try it yourself: edit a file under deploy/istio while `make chat USER=you` runs.")
 
 

@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from clients.channel import Gateway
 from clients.demo.story import Story
@@ -21,7 +21,7 @@ async def there_and_back(story: Story, gateway: Gateway) -> None:
         path = Path(folder) / "picture.bin"
         path.write_bytes(os.urandom(SIZE))
         upload = described(path, "application/octet-stream")
-        columns = (TextColumn("   {task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        columns = (TextColumn("   {task.description}"), BarColumn(), DownloadColumn(binary_units=True))
         with Progress(*columns, console=story.console) as progress:
             up = progress.add_task("up  ", total=upload.size)
             stored = await put(gateway, upload, lambda done, _: progress.update(up, completed=done))

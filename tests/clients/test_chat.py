@@ -49,7 +49,7 @@ async def test_many_lines_from_a_pipe_are_all_stored_in_order_over_cuts() -> Non
         await converse(gateway, "new-room", paper)
     assert [message.text for message in chat.record["new-room"]] == [f"line {number}" for number in range(500)]
     assert [text for text in paper.texts if not text.startswith("--")] == [f"sender: line {n}" for n in range(500)]
-    assert any(text.startswith("-- reconnecting (") for text in paper.texts)
+    assert any(text.startswith("-- connection lost, reconnecting (") for text in paper.texts)
     assert any(text.startswith("-- back after") for text in paper.texts)
 
 

@@ -1,6 +1,7 @@
 """What is typed and shown, on a terminal and in a pipe."""
 
 import asyncio
+import contextlib
 import os
 import pty
 import re
@@ -11,7 +12,7 @@ import termios
 import pytest
 
 from clients.screen import LineEditor
-from tests.kit import eventually
+from tests.kit import Limit, eventually
 
 
 @pytest.mark.parametrize(
@@ -51,10 +52,15 @@ def test_the_end_of_input_is_control_d_on_an_empty_line() -> None:
 
 
 TERMINAL = """
-import asyncio, sys
+import asyncio, itertools
 from clients.screen import Terminal
+async def tick(screen):
+    for number in itertools.count():
+        await asyncio.sleep(0.01)
+        screen.show(f"tick {number}")
 async def main():
     with Terminal("ada> ") as screen:
+        ticking = asyncio.create_task(tick(screen))
         async for line in screen.lines():
             screen.show(f"got {line}")
             if line == "boom":
@@ -63,42 +69,58 @@ asyncio.run(main())
 """
 
 
-def shown_rows(written: str) -> list[str]:
-    """What a person would see, as far as erased lines go."""
-    return [re.sub(r".*\r\x1b\[2K", "", row) for row in written.split("\n")]
+class Typist:
+    """Somebody at a terminal in which the program above runs."""
+
+    def __init__(self) -> None:
+        self._here, self.there = pty.openpty()
+        self.written = ""
+        os.set_blocking(self._here, False)
+
+    def types(self, keys: str) -> None:
+        """Presses keys."""
+        os.write(self._here, keys.encode())
+
+    async def sees(self, pattern: str) -> None:
+        """Waits until this is shown after what was waited for before."""
+        found = await eventually(lambda: re.search(pattern, self._read(), re.DOTALL), what=f"{pattern} is shown")
+        assert found is not None
+        self.written = self.written[found.end() :]
+
+    def close(self) -> None:
+        """Leaves the terminal."""
+        os.close(self._here)
+        os.close(self.there)
+
+    def _read(self) -> str:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.written += os.read(self._here, 65536).decode()
+        return self.written
 
 
 @pytest.mark.parametrize("end", ["\x04", "boom\n"])
 async def test_a_terminal_shows_lines_above_the_one_being_typed_and_is_given_back(end: str) -> None:
-    main, terminal = pty.openpty()
-    before = termios.tcgetattr(terminal)
+    typist = Typist()
+    before = termios.tcgetattr(typist.there)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", TERMINAL, stdin=terminal, stdout=terminal, stderr=subprocess.DEVNULL
+        *(sys.executable, "-c", TERMINAL), stdin=typist.there, stdout=typist.there, stderr=subprocess.DEVNULL
     )
-    os.set_blocking(main, False)
-    written = ""
-
-    def wrote(text: str) -> bool:
-        nonlocal written
-        while True:
-            try:
-                written += os.read(main, 65536).decode()
-            except BlockingIOError:
-                return text in written
-
     try:
-        await eventually(lambda: wrote("ada> "), what="the prompt")
-        os.write(main, b"hel")
-        await eventually(lambda: wrote("ada> hel"), what="what is typed")
-        os.write(main, b"lo\nne")
-        await eventually(lambda: wrote("got hello\r\n"), what="the line above")
-        await eventually(lambda: written.endswith("ada> ne") or wrote("\0"), what="the next line, still being typed")
-        assert "got hello\r" in shown_rows(written)
-        os.write(main, b"\x15" + end.encode())
-        await asyncio.wait_for(process.wait(), 10)
-        assert termios.tcgetattr(terminal) == before
+        await typist.sees("ada> ")
+        for number in range(20):
+            typist.types(f"hel{number}")
+            # What arrives meanwhile goes above, and the line being typed is drawn again below it.
+            await typist.sees(rf"tick \d+\r\n\r\x1b\[2Kada> hel{number}")
+            typist.types("\n")
+            await typist.sees(rf"\r\x1b\[2Kgot hel{number}\r\n")
+            # Nothing needs another key to be shown.
+            await typist.sees(r"tick \d+\r\n\r\x1b\[2Kada> ")
+        typist.types(end)
+        await asyncio.wait_for(process.wait(), Limit.SOON.value)
+        assert termios.tcgetattr(typist.there) == before
     finally:
         if process.returncode is None:
             process.kill()
-        os.close(main)
-        os.close(terminal)
+        await process.wait()
+        typist.close()
