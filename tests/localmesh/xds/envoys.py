@@ -42,7 +42,7 @@ class Echo:
     calls: int = 0
     fails: int = 0
 
-    async def answer(self, _request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+    async def answer(self, _request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
         self.calls += 1
         if self.fails:
             self.fails -= 1
@@ -54,7 +54,7 @@ class Echo:
 @asynccontextmanager
 async def echo(socket: Path) -> AsyncIterator[Echo]:
     app = Echo(grpc.aio.server())
-    handler = grpc.unary_unary_rpc_method_handler(app.answer)
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(app.answer)
     services = {"GetUser": handler, "DeleteUser": handler}
     app.server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("user.v1.UserService", services),))
     app.server.add_insecure_port(f"unix:{socket}")
@@ -129,8 +129,8 @@ async def plane(folder: Path) -> AsyncIterator[Plane]:
 
 async def call(channel: grpc.aio.Channel, method: str = METHOD, metadata: dict[str, str] | None = None) -> str:
     """One unary call; the answer is what the app saw."""
-    stub = channel.unary_unary(method)
-    answer = await stub(b"", metadata=tuple((metadata or {}).items()), timeout=10, wait_for_ready=True)
+    stub: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
+    answer = await stub(b"", metadata=tuple((metadata or {}).items()), timeout=10)
     return bytes(answer).decode()
 
 
