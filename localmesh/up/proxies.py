@@ -1,6 +1,6 @@
 """What the proxies are told: a snapshot for each, with its secrets, and whether they have acknowledged."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from localmesh.ads import DiscoveryServer, Publication
@@ -14,6 +14,9 @@ from localmesh.xds.readable import to_json
 from localmesh.xds.secrets import gateway_secrets, secrets
 from localmesh.xds.snapshot import CLUSTER, ENDPOINT, Snapshot
 
+# Where each pod stands and whether it is ready, now.
+Placements = Callable[[], Mapping[str, Placement]]
+
 
 class Proxies:
     """The Envoys of a mesh, each known by its pod (`namespace/name`)."""
@@ -22,35 +25,53 @@ class Proxies:
         self.wallet = wallet
         self._ads, self._socket = ads, socket
         self.snapshots: Mapping[str, Snapshot] = {}  # as last published
+        self._design: Design | None = None  # that they say and nothing else
 
     def bootstrap(self, plan: PodPlan) -> str:
         """The text that a pod's Envoy starts with."""
         service = f"{plan.workload.partition('/')[2]}.{plan.namespace}"
         return bootstrap_json(_node(plan.key), service, str(plan.admin), str(self._socket))
 
-    def publish(self, snapshots: Mapping[str, Snapshot]) -> Publication:
-        """Tell every proxy its snapshot; it is sent only what differs. Pods that are not among them are forgotten."""
-        self._ads.forget({_node(key) for key in self.snapshots.keys() - snapshots.keys()})
-        publication = self._ads.publish({_node(key): snapshot for key, snapshot in snapshots.items()})
-        self.snapshots = snapshots
-        return publication
+    def publish(self, design: Design, now: Placements) -> Publication:
+        """Tell every proxy its snapshot; it is sent only what differs. Pods that the design has not are forgotten."""
+        return self._publish(self._configured(design, now), design)
 
-    async def change(self, snapshots: Mapping[str, Snapshot], *, within: float) -> None:
-        """Tell every proxy, make before break, and wait until all that are connected have acknowledged.
+    async def change(self, design: Design, now: Placements, *, within: float) -> tuple[str, ...]:
+        """Tell every proxy of a new design, make before break, and wait until all that are connected have acknowledged.
 
-        Clusters that end are kept until no route leads to them any more. Raises as Publication.acked.
+        Clusters that end are kept until no route leads to them any more. Returns the pods whose proxies were told
+        something new. Raises as Publication.acked.
         """
+        snapshots = self._configured(design, now)
+        changed = self._differing(snapshots)
         kept = {key: _with_clusters_of(self.snapshots.get(key), snapshot) for key, snapshot in snapshots.items()}
         if any(kept[key].version != snapshot.version for key, snapshot in snapshots.items()):
-            await self.publish(kept).acked(within=within)
-        await self.publish(snapshots).acked(within=within)
+            await self._publish(kept, None).acked(within=within)
+            # Pods may have come and gone meanwhile.
+            snapshots = self._configured(design, now)
+        await self._publish(snapshots, design).acked(within=within)
+        return changed
 
-    def configured(self, design: Design, placements: Mapping[str, Placement]) -> dict[str, Snapshot]:
-        """The snapshot of each pod of a design, with secrets. Raises Problems."""
+    async def refresh(self, design: Design, now: Placements, *, within: float) -> None:
+        """Tell every proxy who is ready now, and wait for them. Raises as Publication.acked."""
+        if design is self._design:
+            publication = self._publish(stages.refreshed(self.snapshots, design, now()), design)
+        else:
+            publication = self.publish(design, now)
+        await publication.acked(within=within)
+
+    def _publish(self, snapshots: Mapping[str, Snapshot], design: Design | None) -> Publication:
+        self._ads.forget({_node(key) for key in self.snapshots.keys() - snapshots.keys()})
+        publication = self._ads.publish({_node(key): snapshot for key, snapshot in snapshots.items()})
+        self.snapshots, self._design = snapshots, design
+        return publication
+
+    def _configured(self, design: Design, now: Placements) -> dict[str, Snapshot]:
+        """The snapshot of each pod of a design, with secrets."""
         leaves = self.wallet.leaves(plan.identity for plan in design.plans if plan.envoy)
         identities = {plan.key: plan.identity for plan in design.plans}
         made = {}
-        for key, snapshot in stages.configured(design, placements).items():
+        for key, snapshot in stages.configured(design, now()).items():
             leaf, pod = leaves[identities[key]], design.mesh.pod(key)
             own = secrets(leaf.certificate, leaf.private_key, self.wallet.authority.bundle)
             made[key] = snapshot.merged(own)
@@ -58,8 +79,7 @@ class Proxies:
                 made[key] = made[key].merged(gateway_secrets(pod, design.mesh.credentials))
         return made
 
-    def differing(self, snapshots: Mapping[str, Snapshot]) -> tuple[str, ...]:
-        """The pods whose proxies would be told something new."""
+    def _differing(self, snapshots: Mapping[str, Snapshot]) -> tuple[str, ...]:
         return tuple(
             key
             for key, snapshot in snapshots.items()

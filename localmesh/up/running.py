@@ -33,7 +33,6 @@ from localmesh.up.stages import Design, Written
 from localmesh.up.starts import Starts
 from localmesh.up.status import MeshStatus, Phases, PodStatus
 from localmesh.up.watch import saves
-from localmesh.xds.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +113,7 @@ class RunningMesh:
         """Start all pods and tell their proxies; returns before they are ready."""
         await self._supervisor.reconcile(self._design.plans)
         with self._phases.phase("compile"):
-            self._proxies.publish(self._configured())
+            self._proxies.publish(self._design, self._supervisor.placements)
         self._spawn(self._observe(), self._renew(), self._watch_files())
 
     async def started(self) -> None:
@@ -231,9 +230,7 @@ class RunningMesh:
         self._host.open(written.local)
         self._design = design
         try:
-            snapshots = self._configured()
-            changed = self._proxies.differing(snapshots)
-            await self._proxies.change(snapshots, within=ACK_SECONDS)
+            changed = await self._proxies.change(design, self._supervisor.placements, within=ACK_SECONDS)
         except MeshError as error:
             self._design, refused = before, self._proxies.snapshots
             await self._roll_back()
@@ -244,16 +241,13 @@ class RunningMesh:
 
     async def _roll_back(self) -> None:
         try:
-            await self._proxies.change(self._configured(), within=ACK_SECONDS)
+            await self._proxies.change(self._design, self._supervisor.placements, within=ACK_SECONDS)
         except MeshError:
             log.exception("not every proxy took the previous configuration back")
 
     async def _tell(self) -> None:
         """Pods have come, gone, or changed their readiness: tell the proxies, and wait for them."""
-        await self._proxies.publish(self._configured()).acked(within=ACK_SECONDS)
-
-    def _configured(self) -> dict[str, Snapshot]:
-        return self._proxies.configured(self._design, self._supervisor.placements())
+        await self._proxies.refresh(self._design, self._supervisor.placements, within=ACK_SECONDS)
 
     # --- beside ------------------------------------------------------------------------------------------------------
 
@@ -266,7 +260,7 @@ class RunningMesh:
 
     async def _renew(self) -> None:
         async for _ in self._proxies.wallet.renewals():
-            self._proxies.publish(self._configured())
+            self._proxies.publish(self._design, self._supervisor.placements)
 
     async def _watch_files(self) -> None:
         async for files in saves(self._paths, self.ending):

@@ -21,6 +21,7 @@ from localmesh.up.host import imagined
 from localmesh.up.local import local_run
 from localmesh.xds.capture import capture
 from localmesh.xds.compile import compile as compile_pod
+from localmesh.xds.readiness import with_endpoints
 from localmesh.xds.snapshot import Snapshot
 
 
@@ -74,13 +75,27 @@ def designed(written: Written, machine: Callable[[Mesh, LocalRun], Machine]) -> 
 
 def configured(design: Design, placements: Mapping[str, Placement]) -> dict[str, Snapshot]:
     """A snapshot for each pod's proxy, with every other pod where it stands and as ready as it is. No secrets."""
-    places = {each.key: placements.get(each.key, each.placement) for each in design.plans}
-    mesh, _ = meant(design.written, places)
+    mesh = _placed(design, placements)
     return {
-        each.key: capture(compile_pod(mesh, pod), mesh, pod, places[each.key])
+        each.key: capture(compile_pod(mesh, pod), mesh, pod, each.placement)
         for each in design.plans
         if each.envoy and (pod := mesh.pod(each.key))
     }
+
+
+def refreshed(
+    snapshots: Mapping[str, Snapshot], design: Design, placements: Mapping[str, Placement]
+) -> dict[str, Snapshot]:
+    """What `configured` would give for the design of these snapshots, if nothing but readiness has changed: cheaper."""
+    mesh = _placed(design, placements)
+    return {
+        key: with_endpoints(snapshot, pod) for key, snapshot in snapshots.items() if (pod := mesh.pod(key)) is not None
+    }
+
+
+def _placed(design: Design, placements: Mapping[str, Placement]) -> Mesh:
+    places = {each.key: placements.get(each.key, each.placement) for each in design.plans}
+    return meant(design.written, places)[0]
 
 
 @dataclass(frozen=True, slots=True)
