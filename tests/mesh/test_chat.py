@@ -31,10 +31,10 @@ async def send(who: Somebody, room: str, text: str, message_id: str = "", *, aff
     return await who.chat.SendMessage(request, metadata=metadata, timeout=20)
 
 
-async def watched(who: Somebody, room: str, count: int, affinity: str) -> list[Message]:
+async def watched(who: Somebody, room: str, count: int, affinity: str, after: int = 0) -> list[Message]:
     """The first `count` messages that a watcher of the room sees."""
     metadata = (*who.metadata, ("x-room", affinity))
-    call = who.chat.WatchRoom(WatchRoomRequest(room=room, resume_after=0), metadata=metadata, timeout=60)
+    call = who.chat.WatchRoom(WatchRoomRequest(room=room, resume_after=after), metadata=metadata, timeout=60)
     seen: list[Message] = []
     async for response in call:
         seen += response.messages
@@ -117,10 +117,7 @@ async def test_history_comes_in_pages_without_gap_or_overlap(somebody: Somebody,
 async def test_a_watch_resumes_after_the_last_sequence_seen(somebody: Somebody, room: str) -> None:
     for number in range(6):
         await send(somebody, room, str(number))
-    call = somebody.chat.WatchRoom(WatchRoomRequest(room=room, resume_after=4), metadata=somebody.metadata, timeout=20)
-    first = await anext(aiter(call))
-    call.cancel()
-    assert [message.sequence for message in first.messages][:2] == [5, 6]
+    assert [message.sequence for message in await watched(somebody, room, 2, room, after=4)] == [5, 6]
 
 
 async def test_a_deleted_user_cannot_post(somebody: Somebody, room: str) -> None:

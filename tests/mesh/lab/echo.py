@@ -6,13 +6,14 @@ A request: {"key": …, "fail": "UNAVAILABLE", "times": 2, "delay": 0.5, "after_
   via            do not answer: call a peer with this request and answer what it answered
   to, path       of via: the variable that names the peer (TARGET), and the method (/lab.Echo/Read)
   knock          do not answer: open a TCP connection to the peer that this variable names, send `say` (hexadecimal),
-                 and answer {"heard": hexadecimal} or {"closed": true}
+                 and answer {"heard": hexadecimal, "closed": whether the peer hung up within 3 s}
 An answer: {"pod": …, "version": …, "headers": {…}, "calls": how often this pod saw the key, "at": [monotonic seconds]}
 
     python -m tests.mesh.lab.echo      # LISTEN, TARGET (and further peers), POD_NAME, POD_VERSION from the environment
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -84,17 +85,21 @@ class Echo:
         return json.dumps(json.loads(reply) | {"received": received}).encode()
 
     async def knock(self, peer: str, say: bytes) -> bytes:
-        """What a bare TCP connection through this pod's sidecar hears within 3 s."""
+        """What a bare TCP connection through this pod's sidecar hears."""
         host, _, port = peer.rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
-        try:
-            writer.write(say)
-            heard = await asyncio.wait_for(reader.read(200), 3)
-        except (TimeoutError, ConnectionError):
-            heard = b""
-        finally:
-            writer.close()
-        return json.dumps({"heard": heard.hex()} if heard else {"closed": True}).encode()
+        heard, closed = b"", False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(3):
+                try:
+                    writer.write(say)
+                    while piece := await reader.read(1000):
+                        heard += piece
+                    closed = True
+                except ConnectionError:
+                    closed = True
+        writer.close()
+        return json.dumps({"heard": heard.hex(), "closed": closed}).encode()
 
     async def stream(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
         """Answer five times a second until cancelled: a stream that lives long."""
