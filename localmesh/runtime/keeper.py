@@ -5,7 +5,7 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -54,15 +54,18 @@ class Keeper:
         self._process: process.Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._condemned = ""
+        # Set when its volume was prepared, or could not be for the first time, or will not be.
+        self.prepared = asyncio.Event()
 
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(self._keep(), name=f"keep {self.plan.name}")
+    def start(self, after: Iterable[asyncio.Event] = ()) -> None:
+        """Begin, when these events have come."""
+        self._task = asyncio.create_task(self._keep(tuple(after)), name=f"keep {self.plan.name}")
         self._task.add_done_callback(self._report)
 
     async def stop(self) -> None:
         """End the process, with its grace, and wait until it is gone."""
         self._set(Phase.STOPPING)
+        self.prepared.set()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -77,7 +80,9 @@ class Keeper:
         self._process.send(number)
         return True
 
-    async def _keep(self) -> None:
+    async def _keep(self, after: tuple[asyncio.Event, ...]) -> None:
+        for event in after:
+            await event.wait()
         failures = 0
         while True:
             began = time.monotonic()
@@ -92,8 +97,7 @@ class Keeper:
         self._condemned = ""
         self._set(Phase.STARTING)
         try:
-            if self.plan.prepare is not None:
-                await prepare(self.plan.prepare)
+            await self._prepare()
             for socket in self.plan.sockets:
                 socket.unlink(missing_ok=True)
             self._process = await process.start(self.plan.launch)
@@ -109,6 +113,13 @@ class Keeper:
             return self._condemned
         last = process.tail(self.plan.launch.log).splitlines()[-1:]
         return ": ".join([process.ending(code), *(last if code > 0 else ())])
+
+    async def _prepare(self) -> None:
+        try:
+            if self.plan.prepare is not None:
+                await prepare(self.plan.prepare)
+        finally:
+            self.prepared.set()
 
     async def _ask(self) -> None:
         if self.plan.startup is not None:

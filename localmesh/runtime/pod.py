@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from localmesh.errors import MeshError
@@ -71,8 +71,13 @@ class Pod:
         """Where it stands, and whether it is ready now."""
         return replace(self.plan.placement, ready=self.state.ready)
 
-    def start(self, bootstrap: str) -> None:
-        """Make its folders and start all its processes at once; they wait for each other by themselves.
+    @property
+    def prepared(self) -> tuple[asyncio.Event, ...]:
+        """Come when its data volumes are prepared, or could not be for the first time."""
+        return tuple(keeper.prepared for keeper in self._apps if keeper.plan.prepare is not None)
+
+    def start(self, bootstrap: str, after: Iterable[asyncio.Event] = ()) -> None:
+        """Make its folders and start its Envoy at once, and its apps when these events have come.
 
         MeshError if a folder cannot be made: then nothing is started.
         """
@@ -80,8 +85,10 @@ class Pod:
             self._make_folders(bootstrap)
         except OSError as error:
             raise MeshError(f"{self.plan.key} cannot be started: {error}", "see whether the disk is full") from error
-        for keeper in (*self._envoy, *self._apps):
+        for keeper in self._envoy:
             keeper.start()
+        for keeper in self._apps:
+            keeper.start(after)
 
     def _make_folders(self, bootstrap: str) -> None:
         self.plan.dirs.run.mkdir(mode=0o700, exist_ok=True)

@@ -78,6 +78,11 @@ class PodPlan:
         return f"{self.namespace}/{self.name}"
 
     @property
+    def prepares(self) -> bool:
+        """A data volume of it may have to be prepared first."""
+        return any(app.prepare for app in self.apps)
+
+    @property
     def bootstrap(self) -> Path:
         """Where its Envoy reads its bootstrap."""
         return bootstrap(self.dirs)

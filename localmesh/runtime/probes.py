@@ -33,6 +33,8 @@ class Question:
 
 async def ask(question: Question) -> None:
     """Ask once. Raises Unwell, also if no answer comes within the probe's timeout."""
+    if question.where.startswith(UNIX) and not os.path.exists(question.where.removeprefix(UNIX)):  # noqa: ASYNC240, PTH110
+        raise Unwell("it does not listen yet")
     kinds = {Asks.GRPC: _grpc, Asks.HTTP: _http, Asks.TCP: _tcp, Asks.EXEC: _exec}
     try:
         async with asyncio.timeout(question.probe.timeout):

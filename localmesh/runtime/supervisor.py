@@ -69,15 +69,14 @@ class Supervisor:
         async with self._one_at_a_time:
             self._start_watching()
             gone = [pod for key, pod in self._pods.items() if key not in wanted]
+            new = [plan for key, plan in wanted.items() if key not in self._pods]
             changed = []
-            for key, plan in wanted.items():
-                pod = self._pods.get(key)
-                if pod is None:
-                    self._start(plan)
-                elif pod.plan.runs_as(plan) and pod.state.phase is not Phase.STOPPED:
+            for pod, plan in [(self._pods[key], plan) for key, plan in wanted.items() if key in self._pods]:
+                if pod.plan.runs_as(plan) and pod.state.phase is not Phase.STOPPED:
                     pod.plan = plan
                 else:
                     changed.append(plan)
+            self._start_all(new)
             self._pods = {key: self._pods[key] for key in (*wanted, *(pod.plan.key for pod in gone))}
             self._touched()
             await _all(self._end(gone), self._roll(changed))
@@ -145,9 +144,20 @@ class Supervisor:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             self._pods, self._tasks = {}, []
 
-    def _start(self, plan: PodPlan) -> None:
+    def _start_all(self, plans: list[PodPlan]) -> None:
+        """Start new pods, all at once, but apps only when the stores among them are prepared.
+
+        Nothing can be done without a store, and the first start of one is work for one core: it should not have to
+        share that with programs that will only wait for it.
+        """
+        preparing: list[asyncio.Event] = []
+        for plan in sorted(plans, key=lambda plan: not plan.prepares):
+            self._start(plan, () if plan.prepares else preparing)
+            preparing += self._pods[plan.key].prepared
+
+    def _start(self, plan: PodPlan, after: Iterable[asyncio.Event] = ()) -> None:
         pod = Pod(plan, self._touched)
-        pod.start(self._bootstrap(plan))
+        pod.start(self._bootstrap(plan), after)
         self._pods[plan.key] = pod
 
     async def _take_out(self, pods: list[Pod]) -> None:

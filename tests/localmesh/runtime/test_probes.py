@@ -1,6 +1,7 @@
 """Questions to real programs."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -48,10 +49,15 @@ async def test_http_is_unwell_with_any_other(dirs: Dirs, answer: bytes, reason: 
 
 
 @pytest.mark.parametrize("asks", [Asks.TCP, Asks.HTTP, Asks.GRPC])
-@pytest.mark.parametrize("where", ["unix:/nowhere/app.sock", "127.15.201.1:1"])
-async def test_nobody_there_is_unwell(asks: Asks, where: str) -> None:
-    with pytest.raises(Unwell, match=where.rpartition(":")[0] if asks is not Asks.GRPC else "UNAVAILABLE"):
-        await probes.ask(Question(Probe(asks), where))
+async def test_nobody_there_is_unwell(dirs: Dirs, asks: Asks) -> None:
+    left = dirs.run / "left.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(left))
+    for where in (f"unix:{left}", "127.15.201.1:1"):
+        with pytest.raises(Unwell, match="UNAVAILABLE" if asks is Asks.GRPC else where):
+            await probes.ask(Question(Probe(asks), where))
+    with pytest.raises(Unwell, match="it does not listen yet"):
+        await probes.ask(Question(Probe(asks), f"unix:{dirs.run}/none.sock"))
 
 
 @pytest.mark.parametrize("asks", [Asks.HTTP, Asks.GRPC])

@@ -18,7 +18,7 @@ from localmesh.runtime.keeper import Phase
 from localmesh.runtime.local import Image, Listen, LocalRun
 from localmesh.runtime.plan import plan
 from localmesh.runtime.pod import PodState
-from localmesh.runtime.podplan import PodPlan
+from localmesh.runtime.podplan import PodPlan, Prepare
 from localmesh.runtime.supervisor import Supervisor
 from localmesh.runtime.volumes import Folder
 from tests.kit import Limit, eventually
@@ -119,6 +119,23 @@ async def test_pods_become_ready_and_leave_nothing_behind(dirs: Dirs) -> None:
     assert not any(pid and records.started(pid) for pid in pids)
     assert not list(dirs.processes.iterdir())
     assert not any(pod.dirs.run.exists() for pod in pods)
+
+
+async def test_apps_start_when_the_first_start_of_a_store_is_done_or_has_failed(dirs: Dirs) -> None:
+    (store, client) = (replace(each, name=name) for each, name in ((app(dirs), "store"), (app(dirs), "client")))
+    client_plan, store_plan = plans(dirs, client, store)
+    go = dirs.state / "go"
+    wait = replace(store_plan.apps[0].launch, command=("sh", "-c", f"until test -e {go}; do sleep 0.02; done; exit 1"))
+    prepare = Prepare(dirs.data / "volume", ((wait, ""),), (), wait, dirs.run / "seed", None, signal.SIGTERM)
+    store_plan = replace(store_plan, apps=(replace(store_plan.apps[0], prepare=prepare),))
+    async with supervised(client_plan, store_plan) as supervisor:
+        now = {state.key: state.phase for state in supervisor.states()}
+        while now["mesh/store-0"] is Phase.PENDING:
+            now = {state.key: state.phase for state in await supervisor.changes(supervisor.states())}
+        assert now == {"mesh/client-0": Phase.PENDING, "mesh/store-0": Phase.STARTING}
+        go.touch()
+        await supervisor.ready(within=Limit.STARTED.value, pods=["mesh/client-0"])
+        assert "sh -c" in supervisor.states()[1].reason
 
 
 async def test_a_pod_without_its_envoy_is_not_ready_until_the_envoy_is_back(dirs: Dirs) -> None:
