@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import click
-import watchfiles
 
 from localmesh.errors import MeshError
 from localmesh.runtime import dirs
@@ -61,6 +60,8 @@ def _print(file: Path, line: str, several: bool) -> None:
 
 def _follow(found: list[Path]) -> None:
     """Print what is added, also by programs that are started again."""
+    import watchfiles  # noqa: PLC0415  (only for those who wait)
+
     ends = {file: file.stat().st_size for file in found}
     rests = dict.fromkeys(found, "")
     for _ in watchfiles.watch(*found, rust_timeout=500, yield_on_timeout=True, debounce=50, step=10):

@@ -13,9 +13,10 @@ from localmesh.control.control_pb2 import Status
 class Progress:
     """Shows one status after the other; on a terminal it leaves nothing behind."""
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, table: bool = True) -> None:
         self._ready: set[str] = set()
-        self._live = Live(transient=True, auto_refresh=False) if sys.stdout.isatty() and not quiet else None
+        table = table and sys.stdout.isatty() and not quiet
+        self._live = Live(transient=True, auto_refresh=False) if table else None
         self._quiet = quiet
 
     def __enter__(self) -> "Progress":

@@ -1,16 +1,17 @@
 """The mesh in this process, until SIGTERM or Ctrl-C: what `localmesh up` starts, and `up --foreground` is."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from google.protobuf.json_format import MessageToJson
 
-from localmesh.cli.progress import Progress
 from localmesh.control.control_pb2 import Report
 from localmesh.control.failures import encode
 from localmesh.control.messages import encode_status
@@ -19,16 +20,22 @@ from localmesh.errors import MeshError
 from localmesh.runtime.dirs import Dirs
 from localmesh.up.running import RunningMesh, running
 
+if TYPE_CHECKING:
+    from localmesh.cli.progress import Progress
+
 Tell = Callable[[Report], None]
 
 
-async def run(paths: tuple[Path, ...], where: Dirs, began: float, pipe: int | None) -> None:
+def run(paths: tuple[Path, ...], where: Dirs, began: float, pipe: int | None) -> None:
     """Start the mesh, tell how that goes (on `pipe`, or on the terminal), and run it until the end is asked for.
 
     Raises MeshError if the start fails; nothing is left running then.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    tell = _teller(pipe)
+    asyncio.run(_run(paths, where, began, _teller(pipe)))
+
+
+async def _run(paths: tuple[Path, ...], where: Dirs, began: float, tell: Tell) -> None:
     ending = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
@@ -58,22 +65,25 @@ async def _watch(mesh: RunningMesh, tell: Tell) -> None:
 
 def _teller(pipe: int | None) -> Tell:
     if pipe is None:
-        progress = Progress()
+        from localmesh.cli.progress import Progress  # noqa: PLC0415  (nobody looks at a mesh in the background)
+
+        progress = Progress(table=False)
         return lambda report: _say(report, progress)
     os.set_inheritable(pipe, False)
+    file = open(pipe, "w", encoding="utf-8", buffering=1)  # noqa: PTH123, SIM115  (a descriptor, closed by `tell`)
 
     def tell(report: Report) -> None:
-        try:
-            os.write(pipe, (MessageToJson(report, indent=None) + "\n").encode())
-        except OSError:
-            return  # nobody waits any more
-        if report.status.started or report.HasField("failure"):
-            os.close(pipe)
+        # Who waits for the start has gone away when it is over, or before.
+        with contextlib.suppress(BrokenPipeError):
+            if not file.closed:
+                file.write(MessageToJson(report, indent=None) + "\n")
+            if report.status.started or report.HasField("failure"):
+                file.close()
 
     return tell
 
 
-def _say(report: Report, progress: Progress) -> None:
+def _say(report: Report, progress: "Progress") -> None:
     progress.show(report.status)
     if report.status.started:
         click.echo("Every pod is ready. Ctrl-C ends the mesh.")

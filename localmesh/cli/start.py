@@ -1,26 +1,24 @@
-"""`localmesh up`: the mesh in a process of its own, and what is shown until it is ready."""
+"""`localmesh up`: the mesh in a process of its own.
 
-import asyncio
+Little is imported before that process is on its way: what shows its progress is loaded while it starts.
+"""
+
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from google.protobuf.json_format import Parse
 
-from localmesh.cli import show
 from localmesh.cli.logs import MESH
-from localmesh.cli.progress import Progress
-from localmesh.control.client import connected
-from localmesh.control.control_pb2 import Report, Status, WatchStatusRequest
-from localmesh.control.failures import decode
 from localmesh.errors import MeshError
 from localmesh.runtime import dirs
 from localmesh.runtime.dirs import Dirs
+
+if TYPE_CHECKING:
+    from localmesh.control.control_pb2 import Status
 
 NEXT = """
 Next:
@@ -53,11 +51,13 @@ def up(
     paths = paths or (Path("deploy"),)
     where = dirs.of(state)
     if foreground:
-        from localmesh.cli import run  # noqa: PLC0415  (the whole mesh: not for those who only wait for it)
+        from localmesh.cli import run  # noqa: PLC0415
 
-        asyncio.run(run.run(paths, where, began, report))
+        run.run(paths, where, began, report)
         return
     status, ours = _up(paths, where, began, quiet=as_json)
+    from localmesh.cli import show  # noqa: PLC0415
+
     if not ours:
         click.echo("The mesh is running already; nothing was changed.\n", err=as_json)
     if as_json:
@@ -68,72 +68,38 @@ def up(
         click.echo(f"\nReady after {time.time() - began:.1f} s.\n{NEXT}")
 
 
-def _up(paths: tuple[Path, ...], where: Dirs, began: float, *, quiet: bool) -> tuple[Status, bool]:
+def _up(paths: tuple[Path, ...], where: Dirs, began: float, *, quiet: bool) -> "tuple[Status, bool]":
     """The mesh when its start is over, and whether it was started by us. Raises the MeshError that ended the start."""
-    with Progress(quiet=quiet) as progress:
-        if dirs.holder(where) is None:
-            try:
-                return _start(paths, where, began, progress), True
-            except MeshError:
-                if dirs.holder(where) is None:
-                    raise
-                # Somebody else was a moment faster.
-        return _follow(where, progress), False
-
-
-def _follow(where: Dirs, progress: Progress) -> Status:
-    """Wait until the start that somebody else has begun is over."""
-    socket = where.socket("control")
-    while not socket.exists() and dirs.holder(where) is not None:
-        time.sleep(0.02)
-    with connected(socket) as mesh:
-        for status in mesh.WatchStatus(WatchStatusRequest()):
-            progress.show(status)
-            if status.started:
-                return status
-    raise MeshError("the mesh ended while it was started", "localmesh logs localmesh")
-
-
-def _start(paths: tuple[Path, ...], where: Dirs, began: float, progress: Progress) -> Status:
-    """Start the process that runs the mesh, and follow it until its start is over.
-
-    Raises the MeshError that ended the start. Ctrl-C ends what was begun.
-    """
-    with _mesh(paths, where, began) as (process, reports):
+    if dirs.holder(where) is None:
         try:
-            for report in reports:
-                if report.HasField("failure"):
-                    process.wait()
-                    raise decode(report.failure)
-                progress.show(report.status)
-                if report.status.started:
-                    return report.status
-        except KeyboardInterrupt:
-            process.terminate()
-            process.wait()
-            raise
-        status = process.wait()
-    log = where.logs / f"{MESH}.log"
-    raise MeshError(f"the mesh ended with exit status {status} while it started", f"see {log}:\n{show.tail(log)}")
+            return _start(paths, where, began, quiet=quiet), True
+        except MeshError:
+            if dirs.holder(where) is None:
+                raise
+            # Somebody else was a moment faster.
+    from localmesh.cli import follow, progress  # noqa: PLC0415
+
+    with progress.Progress(quiet=quiet) as shown:
+        return follow.others(where, shown), False
 
 
-@contextmanager
-def _mesh(
-    paths: tuple[Path, ...], where: Dirs, began: float
-) -> Iterator[tuple[subprocess.Popen[bytes], Iterator[Report]]]:
-    """A process that runs the mesh, and what it reports of its start."""
+def _start(paths: tuple[Path, ...], where: Dirs, began: float, *, quiet: bool) -> "Status":
+    """Start the process that runs the mesh, and return when its start is over. Raises the MeshError that ended it."""
     where.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    log = where.logs / f"{MESH}.log"
     read, write = os.pipe()
     options = ("--foreground", "--report", str(write), "--since", str(began))
-    with (where.logs / f"{MESH}.log").open("ab") as log:
+    with log.open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "localmesh", "--state", str(where.state), "up", *options, *map(str, paths)],
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=out,
+            stderr=out,
             pass_fds=(write,),
             start_new_session=True,
         )
     os.close(write)
-    with open(read, encoding="utf-8") as lines:  # noqa: PTH123  (a descriptor, not a path)
-        yield process, (Parse(line, Report()) for line in lines)
+    from localmesh.cli import follow, progress  # noqa: PLC0415
+
+    with open(read, encoding="utf-8") as lines, progress.Progress(quiet=quiet) as shown:  # noqa: PTH123 (a descriptor)
+        return follow.own(process, lines, log, shown)
