@@ -50,8 +50,9 @@ def capture(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement) -> S
         kept = _gateway(snapshot, placement)
     else:
         kept = _merge(_inbound(snapshot, pod, placement), _dialed(mesh, pod, placement))
-    kept[EXTENSION] = slots.contents(policies(mesh, pod))
-    needed = {name for many in kept.values() for one in many for url, name in one.needs if url == CLUSTER}
+    needs = {need for many in kept.values() for one in many for need in one.needs}
+    kept[EXTENSION] = [one for one in slots.contents(policies(mesh, pod)) if (EXTENSION, one.name) in needs]
+    needed = {name for url, name in needs if url == CLUSTER}
     for upstream in pod.outbound.upstreams:
         name = names.outbound_cluster(upstream.service.host, upstream.port.number, upstream.subset)
         if name in needed:
