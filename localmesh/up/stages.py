@@ -21,6 +21,7 @@ from localmesh.up.host import imagined
 from localmesh.up.local import local_run
 from localmesh.xds.capture import capture
 from localmesh.xds.compile import compile as compile_pod
+from localmesh.xds.compile import own
 from localmesh.xds.readiness import with_endpoints
 from localmesh.xds.snapshot import Snapshot
 
@@ -77,7 +78,7 @@ def configured(design: Design, placements: Mapping[str, Placement]) -> dict[str,
     """A snapshot for each pod's proxy, with every other pod where it stands and as ready as it is. No secrets."""
     mesh = _placed(design, placements)
     return {
-        each.key: capture(compile_pod(mesh, pod), mesh, pod, each.placement)
+        each.key: capture(own(mesh, pod), mesh, pod, each.placement)
         for each in design.plans
         if each.envoy and (pod := mesh.pod(each.key))
     }

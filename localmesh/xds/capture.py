@@ -43,7 +43,7 @@ from localmesh.xds.wire import ads, pack, socket_address
 
 
 def capture(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement) -> Snapshot:
-    """The snapshot as this pod's Envoy can run it here."""
+    """The snapshot as this pod's Envoy can run it here. Of the snapshot it reads no more than `compile.own` has."""
     if pod.proxy is Proxy.NONE:
         return Snapshot.of({})
     if pod.proxy is Proxy.GATEWAY:

@@ -1,6 +1,7 @@
 """TLS contexts: what a sidecar offers and asks for, as server and as client. Keys come by SDS, never in here."""
 
 from collections.abc import Iterable
+from functools import cache
 
 from envoy.config.core.v3 import base_pb2, config_source_pb2, grpc_service_pb2
 from envoy.extensions.transport_sockets.raw_buffer.v3 import raw_buffer_pb2
@@ -33,6 +34,7 @@ _VERSIONS = {
 }
 
 
+@cache
 def sds_secret(name: str) -> secret_pb2.SdsSecretConfig:
     """A secret by name, from the bootstrap's `sds-grpc` cluster."""
     if name.startswith(names.KUBERNETES):
@@ -115,6 +117,7 @@ def client_tls(tls: ClientTls, http2: bool, names_of_service: Iterable[str]) -> 
     return _socket(tls_pb2.UpstreamTlsContext(common_tls_context=common, sni=tls.sni))
 
 
+@cache
 def raw_buffer() -> base_pb2.TransportSocket:
     """No TLS."""
     return base_pb2.TransportSocket(

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable
+from functools import cache
 
 from envoy.config.core.v3 import address_pb2, config_source_pb2
 from envoy.type.matcher.v3 import regex_pb2, string_pb2
@@ -73,6 +74,7 @@ def text(match: TextMatch, ignore_case: bool = False) -> string_pb2.StringMatche
     return string_pb2.StringMatcher(exact=match.value, ignore_case=ignore_case)
 
 
+@cache
 def ads() -> config_source_pb2.ConfigSource:
     """This resource comes over the one stream of the control plane; its listener waits for it without limit."""
     return config_source_pb2.ConfigSource(

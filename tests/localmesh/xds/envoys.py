@@ -15,7 +15,7 @@ from localmesh.mesh import Mesh, Placement, Pod
 from localmesh.runtime.certs import Authority, new_authority
 from localmesh.xds.bootstrap import bootstrap_json
 from localmesh.xds.capture import capture
-from localmesh.xds.compile import compile
+from localmesh.xds.compile import own
 from localmesh.xds.secrets import gateway_secrets, secrets
 from localmesh.xds.snapshot import Snapshot
 from tests.kit import Limit
@@ -81,9 +81,9 @@ class Plane:
         for key, placement in placements.items():
             pod = mesh.pod(key)
             assert pod is not None
-            captured = capture(compile(mesh, pod), mesh, pod, placement)
-            own = self._own(pod).merged(gateway_secrets(pod, mesh.credentials))
-            snapshots[node(pod)] = captured.merged(own)
+            captured = capture(own(mesh, pod), mesh, pod, placement)
+            keys = self._own(pod).merged(gateway_secrets(pod, mesh.credentials))
+            snapshots[node(pod)] = captured.merged(keys)
         published = self.server.publish(snapshots)
         await published.acked(within=Limit.STARTED.value, connect=list(snapshots))
 
