@@ -28,8 +28,8 @@ from google.protobuf.message import Message
 from localmesh.ads import DiscoveryServer, Refused
 from localmesh.xds.snapshot import CLUSTER, ENDPOINT, LISTENER, ROUTE, Snapshot, resource
 from tests.kit import Limit, eventually
+from tests.localmesh.loopback import OWN
 
-ADDRESS = "127.9.44.1"
 PORT = 18044
 ADS = ConfigSource(ads=AggregatedConfigSource(), resource_api_version=ApiVersion.V3)
 
@@ -53,7 +53,7 @@ def clusters(*names: str, connect_seconds: int = 1) -> list[Cluster]:
 
 
 def endpoints(cluster: str, port: int) -> ClusterLoadAssignment:
-    address = Address(socket_address=SocketAddress(address=ADDRESS, port_value=port))
+    address = Address(socket_address=SocketAddress(address=OWN, port_value=port))
     endpoint = LbEndpoint(endpoint=Endpoint(address=address))
     return ClusterLoadAssignment(cluster_name=cluster, endpoints=[LocalityLbEndpoints(lb_endpoints=[endpoint])])
 
@@ -66,7 +66,7 @@ def listener() -> Listener:
     )
     return Listener(
         name="in",
-        address=Address(socket_address=SocketAddress(address=ADDRESS, port_value=PORT)),
+        address=Address(socket_address=SocketAddress(address=OWN, port_value=PORT)),
         filter_chains=[FilterChain(filters=[Filter(name="hcm", typed_config=packed(manager))])],
     )
 
@@ -96,12 +96,12 @@ async def answering(text: str, port: int) -> asyncio.Server:
         await writer.drain()
         writer.close()
 
-    return await asyncio.start_server(answer, ADDRESS, port)
+    return await asyncio.start_server(answer, OWN, port)
 
 
 async def get() -> str:
     """What the proxy answers, from the first to the last byte."""
-    reader, writer = await asyncio.open_connection(ADDRESS, PORT)
+    reader, writer = await asyncio.open_connection(OWN, PORT)
     writer.write(b"GET / HTTP/1.1\r\nhost: any\r\nconnection: close\r\n\r\n")
     answer = (await reader.read()).decode()
     writer.close()

@@ -10,13 +10,18 @@ from typing import Any
 
 import grpc
 
-GATEWAY = "127.9.45.1:18045"
+from tests.localmesh.loopback import OWN
+
+GATEWAY = f"{OWN}:18045"
 _BUNDLE = Path(__file__).with_name("bundle")
 
 
 def copied(folder: Path) -> Path:
     """A copy of the bundle that a test may edit."""
-    return Path(shutil.copytree(_BUNDLE, folder / "deploy"))
+    copy = Path(shutil.copytree(_BUNDLE, folder / "deploy"))
+    local = copy / "local.yaml"
+    local.write_text(local.read_text().replace("127.0.0.1:8080", GATEWAY))
+    return copy
 
 
 def save(file: Path, text: str) -> None:
