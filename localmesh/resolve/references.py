@@ -46,6 +46,7 @@ def check_references(
         _check_bound(bound, services, known_gateways, findings)
         for destination in bound.destinations():
             _check_destination(destination, services, world.shaping.rules, findings)
+    _check_owners(world.virtual_services, findings)
     for rule in documents.of(DestinationRule):
         _check_rule(rule, services, findings)
     for gateway in gateways.written:
@@ -77,6 +78,20 @@ def _check_bound(bound: Bound, services: Mapping[str, Service], gateways: set[st
                 findings.warn(spec.at("hosts", index), f"there is no service {host}", nearest(host, services))
     for route in spec.http:
         _check_times(route, findings)
+
+
+def _check_owners(virtual_services: VirtualServices, findings: Findings) -> None:
+    """A host in the mesh has one VirtualService; and one without hosts is for others to delegate to."""
+    owners: dict[tuple[str, tuple[str, ...]], Bound] = {}
+    for bound in virtual_services.bound:
+        for index, host in enumerate(bound.hosts if MESH in bound.gateways else ()):
+            owner = owners.setdefault((host, bound.export_to), bound)
+            if owner is not bound and bound.written is not None:
+                what = f"{host} has a VirtualService already; in the mesh this one is not used for it"
+                findings.warn(bound.written.spec.at("hosts", index), what, f"{owner.config} is older")
+    for key, delegate in virtual_services.delegates.items():
+        if key not in virtual_services.used_delegates and delegate.where is not None:
+            findings.warn(delegate.where, "a VirtualService without hosts acts only where another delegates to it")
 
 
 def _check_times(route: HTTPRoute, findings: Findings) -> None:
@@ -129,9 +144,6 @@ def _check_rule(rule: DestinationRule, services: Mapping[str, Service], findings
     found = any(matches(each, host) for each in services) if is_wildcard(host) else host in services
     if not found:
         findings.warn(spec.at("host"), f"there is no service {host}", nearest(host, services))
-    for policy in (spec.traffic_policy, *(each.traffic_policy for each in spec.subsets)):
-        if policy is not None and policy.tunnel is not None:
-            findings.unsupported(policy.at("tunnel"), "tunnel")
 
 
 def _check_selectors(documents: Documents, world: World, seats: tuple[Seat, ...], findings: Findings) -> None:

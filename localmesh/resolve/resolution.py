@@ -14,6 +14,7 @@ from localmesh.resolve.findings import Findings
 from localmesh.resolve.gateway_tls import credentials
 from localmesh.resolve.gateways import Gateways, gateway_side
 from localmesh.resolve.inbound import Served, inbound, served
+from localmesh.resolve.not_yet import refuse_fields
 from localmesh.resolve.outbound import Outbounds, World
 from localmesh.resolve.peer_authentication import PeerAuthentications
 from localmesh.resolve.pods import Seat, cluster_pods, is_cluster, refuse_bare_pods, workload_pods
@@ -63,6 +64,7 @@ def resolve(
     world = World(mesh_wide, registered, shaping, virtual_services, sidecars, frozenset(labels))
     policies = _Policies(documents, world, served(registered, index), findings)
     pods = tuple(policies.attached(seat) for seat in seats)
+    refuse_fields(documents, mesh_wide, findings)
     check_references(documents, world, policies.gateways, seats, findings)
     mesh = Mesh(
         pods=pods,

@@ -135,6 +135,8 @@ def _refuse_fields(sidecar: Sidecar, findings: Findings) -> None:
     for ingress in sidecar.spec.ingress:
         if ingress.capture_mode == "NONE":
             findings.unsupported(ingress.at("capture_mode"), "captureMode: NONE")
+        if ingress.bind is not None:
+            findings.unsupported(ingress.at("bind"), "ingress[].bind")
         if ingress.tls is not None:
             what = "Istio ignores tls of an ingress listener unless its experimental flag is set"
             findings.warn(ingress.at("tls"), what)

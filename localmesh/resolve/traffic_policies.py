@@ -1,6 +1,5 @@
 """A DestinationRule's trafficPolicy, in our words; and how the policies of host, subset and port are laid together."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from localmesh.manifests.istio.destination_rule import (
@@ -202,14 +201,6 @@ def retry_budget(policy: TrafficPolicy) -> RetryBudget | None:
 def proxy_protocol(policy: TrafficPolicy) -> str:
     """ "", "V1" or "V2"; a block without a version is V1."""
     return "" if policy.proxy_protocol is None else policy.proxy_protocol.version or "V1"
-
-
-def unsupported_fields(policy: TrafficPolicy | None) -> Iterator[str]:
-    """Names of fields that are valid and not compiled."""
-    if policy is None:
-        return
-    if policy.tunnel is not None:
-        yield "tunnel"
 
 
 def _size(hashed: ConsistentHashLB) -> int | None:
