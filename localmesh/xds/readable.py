@@ -1,5 +1,7 @@
 """A snapshot as people and `jq` read it: protobuf JSON with the field names of the .proto files."""
 
+import json
+
 from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.core.v3 import extension_pb2
 from envoy.config.endpoint.v3 import endpoint_pb2
@@ -35,5 +37,6 @@ def to_json(snapshot: Snapshot) -> dict[str, list[dict[str, object]]]:
 
 def _one(message_type: type[Message], body: bytes) -> dict[str, object]:
     message = message_type.FromString(body)
-    found: dict[str, object] = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    # By way of text: MessageToDict leaves types of its own in the dictionaries.
+    found: dict[str, object] = json.loads(json_format.MessageToJson(message, preserving_proto_field_name=True))
     return found
