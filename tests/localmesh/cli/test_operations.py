@@ -1,0 +1,136 @@
+"""What a person does to a running mesh by the command line; and `check` and `compile`, which need none."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.kit import Limit
+from tests.localmesh.up.small import copied, save
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A mesh of the small bundle."""
+
+    deploy: Path
+    state: Path
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """`localmesh …`."""
+        return subprocess.run(
+            [sys.executable, "-m", "localmesh", *words],
+            cwd=ROOT,
+            env={**os.environ, "LOCALMESH_STATE": str(self.state)},
+            capture_output=True,
+            text=True,
+            timeout=Limit.RECOVERED.value,
+            check=False,
+        )
+
+    def does(self, *words: str) -> str:
+        """What it prints when it succeeds."""
+        done = self.run(*words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def pods(self) -> dict[str, dict[str, object]]:
+        """By name."""
+        return {pod["name"]: pod for pod in json.loads(self.does("status", "--json"))["pods"]}
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("operations")
+    running = Running(copied(folder), folder / "state")
+    try:
+        running.does("up", str(running.deploy))
+        yield running
+    finally:
+        running.run("clean")
+
+
+def test_status_is_a_table_with_the_phases_of_the_start(mesh: Running) -> None:
+    shown = mesh.does("status", "--phases")
+    assert "small/echo-0" in shown
+    assert "START TIME" in shown
+    assert "small/echo-0 echo: ready" in shown
+
+
+def test_scale_returns_when_the_pods_are_there_and_when_they_are_gone(mesh: Running) -> None:
+    mesh.does("scale", "echo=3")
+    assert mesh.pods()["echo-2"]["ready"] is True
+    mesh.does("scale", "small/echo=2")
+    assert "echo-2" not in mesh.pods()
+
+
+def test_restart_replaces_the_pods(mesh: Running) -> None:
+    before = {name: pod["started_at"] for name, pod in mesh.pods().items()}
+    mesh.does("restart", "echo")
+    after = mesh.pods()
+    assert all(after[name]["started_at"] != before[name] and after[name]["ready"] for name in ("echo-0", "echo-1"))
+    assert after["gateway-0"]["started_at"] == before["gateway-0"]
+
+
+def test_kill_names_the_signal_and_an_unknown_pod_is_an_error(mesh: Running) -> None:
+    assert mesh.does("kill", "echo-1", "--signal", "term", "--container", "envoy") == "SIGTERM sent to echo-1\n"
+    done = mesh.run("kill", "ecko-1")
+    assert done.returncode == 1
+    assert "did you mean echo-1?" in done.stderr
+
+
+def test_logs_of_a_pod_are_those_of_its_programs(mesh: Running) -> None:
+    assert mesh.run("logs", "echo-0", "--container", "echo").returncode == 0
+    assert "there is no log of echo-9" in mesh.run("logs", "echo-9").stderr
+
+
+def test_config_is_what_the_proxy_was_told_without_keys(mesh: Running) -> None:
+    told = json.loads(mesh.does("config", "gateway-0", "--json"))
+    assert {"listeners", "clusters", "routes", "endpoints"} <= told.keys()
+    assert "PRIVATE KEY" not in json.dumps(told)
+    assert "http.8080" in mesh.does("config", "gateway-0")
+
+
+def test_apply_tells_problems_with_their_lines_and_leaves_the_mesh_as_it_was(mesh: Running) -> None:
+    routes, before = mesh.deploy / "routes.yaml", mesh.does("config", "gateway-0", "--json")
+    text = routes.read_text()
+    try:
+        save(routes, text.replace("host: echo", "host: ecko"))
+        done = mesh.run("apply")
+        assert done.returncode == 1
+        assert f"{routes}:8: spec.http[0].route[0].destination.host" in done.stderr
+        assert mesh.does("config", "gateway-0", "--json") == before
+        assert "not in force" in mesh.run("status").stderr
+    finally:
+        save(routes, text)
+    mesh.does("apply")
+    assert "not in force" not in mesh.run("status").stderr
+
+
+def test_check_tells_all_problems_at_once(mesh: Running) -> None:
+    assert "no problems" in mesh.does("check", str(mesh.deploy))
+    bad = mesh.deploy.with_name("bad.yaml")
+    bad.write_text(
+        (mesh.deploy / "routes.yaml").read_text().replace("hosts:", "hots:").replace("gateways:", "gatways:")
+    )
+    done = mesh.run("check", str(bad))
+    assert done.returncode == 1
+    assert f"{bad}:5: " in done.stderr
+    assert f"{bad}:6: " in done.stderr
+    assert len(json.loads(mesh.run("check", str(bad), "--json").stdout)["problems"]) >= 2
+
+
+def test_compile_prints_each_pods_configuration_and_needs_no_mesh(mesh: Running) -> None:
+    compiled = json.loads(mesh.does("compile", str(mesh.deploy), "--json"))
+    assert compiled.keys() == {"small/echo-0", "small/echo-1", "small/gateway-0"}
+    assert all(pod.keys() == {"listeners", "clusters", "routes", "endpoints"} for pod in compiled.values())
+    only = json.loads(mesh.does("compile", str(mesh.deploy), "--json", "--pod", "echo-1"))
+    assert only == {"small/echo-1": compiled["small/echo-1"]}
+    assert mesh.run("compile", str(mesh.deploy), "--pod", "ecko-1").returncode == 1
