@@ -13,7 +13,8 @@ from envoy.extensions.filters.network.rbac.v3 import rbac_pb2 as network_rbac_pb
 from localmesh.errors import Where
 from localmesh.mesh.security import AccessPolicy, Action
 from localmesh.xds import names
-from localmesh.xds.rbac_rules import Context, NotOnTcp, never, policy
+from localmesh.xds.rbac_rules import NotOnTcp, never, policy
+from localmesh.xds.rbac_terms import Context
 
 _ACTIONS = {
     Action.AUDIT: rbac_pb2.RBAC.LOG,
