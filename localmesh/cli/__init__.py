@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from localmesh.errors import MeshError
+from localmesh.errors import MeshError, Problems
 
 # verb -> (its module, its line in --help), in the order of --help.
 VERBS = {
@@ -75,6 +75,10 @@ def main() -> None:
     """Run the command line and end the process. A MeshError is one message; a bug keeps its traceback."""
     try:
         cli.main(prog_name="localmesh")
+    except Problems as found:
+        number = len(found.problems)
+        click.echo(f"{found}\n{number} problem{'' if number == 1 else 's'}; nothing was changed", err=True)
+        sys.exit(1)
     except MeshError as error:
         click.echo(f"{click.style('error', fg='red', bold=True)}: {error}", err=True)
         sys.exit(1)

@@ -40,7 +40,7 @@ class Design:
     """What shall run: the pods' plans, and what they were made from."""
 
     written: Written
-    mesh: Mesh  # with every pod where its plan puts it, and none ready
+    mesh: Mesh  # with every pod at an address of a cluster's kind
     plans: tuple[PodPlan, ...]
     warnings: tuple[Problem, ...] = ()
 
@@ -69,9 +69,7 @@ def checked(written: Written, where: Dirs) -> Design:
 def designed(written: Written, machine: Callable[[Mesh, LocalRun], Machine]) -> Design:
     """The pods to run, each with a place of its own on this machine. Raises Problems."""
     mesh, warnings = meant(written)
-    plans = plan(mesh, written.local, machine(mesh, written.local))
-    mesh, _ = meant(written, {each.key: each.placement for each in plans})
-    return Design(written, mesh, plans, warnings)
+    return Design(written, mesh, plan(mesh, written.local, machine(mesh, written.local)), warnings)
 
 
 def configured(design: Design, placements: Mapping[str, Placement]) -> dict[str, Snapshot]:

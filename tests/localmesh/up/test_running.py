@@ -1,6 +1,8 @@
 """A small mesh, really running: two pods and a gateway, changed in every way that a person can."""
 
 import asyncio
+import socket
+import ssl
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -141,6 +143,29 @@ async def test_the_configuration_is_readable_and_holds_no_key(small: Small) -> N
     text = small.mesh.config("echo-0")
     assert '"listeners"' in text
     assert "PRIVATE KEY" not in text
+
+
+async def test_new_certificates_reach_the_proxies_and_no_call_fails(small: Small) -> None:
+    address = next(pod.address for pod in small.mesh.status().pods if pod.name == "echo-0")
+    before = await asyncio.to_thread(_certificate, address)
+    wallet = small.mesh._proxies.wallet
+    wallet.renew(wallet.authority)
+    assert await _calls_while(small, small.mesh.apply()) == []
+    await eventually(lambda: _certificate_other_than(address, before), what="another certificate is shown")
+    assert await small.caller.code() == "OK"
+
+
+def _certificate(address: str) -> bytes:
+    """The certificate that the sidecar at this address shows to a client of the mesh."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["istio"])
+    with socket.create_connection((address, 7000)) as raw, context.wrap_socket(raw) as connection:
+        return connection.getpeercert(binary_form=True) or b""
+
+
+async def _certificate_other_than(address: str, before: bytes) -> bool:
+    return await asyncio.to_thread(_certificate, address) != before
 
 
 async def _answers(small: Small, code: str) -> bool:
