@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2, outlier_detection_pb2
-from envoy.config.core.v3 import address_pb2, base_pb2, protocol_pb2
+from envoy.config.core.v3 import address_pb2, base_pb2, extension_pb2, protocol_pb2
+from envoy.extensions.network.dns_resolver.cares.v3 import cares_dns_resolver_pb2
 from envoy.extensions.upstreams.http.v3 import http_protocol_options_pb2
 from envoy.type.v3 import percent_pb2
 from google.protobuf import any_pb2, duration_pb2, struct_pb2
@@ -28,6 +29,11 @@ LOOPBACK = "127.0.0.1:"
 # Never forget an original destination: the app's own addresses do not come and go.
 NEVER_SECONDS = 9_223_372_035.0
 
+# A socket is used for so many questions, so that a resolver that stopped answering on it is left again.
+_RESOLVER = extension_pb2.TypedExtensionConfig(
+    name="envoy.network.dns_resolver.cares",
+    typed_config=pack(cares_dns_resolver_pb2.CaresDnsResolverConfig(udp_max_queries=uint32(100))),
+)
 _Options = http_protocol_options_pb2.HttpProtocolOptions
 
 
@@ -139,6 +145,7 @@ def _set_discovery(cluster: cluster_pb2.Cluster, upstream: Upstream, client: Pod
     cluster.dns_refresh_rate.CopyFrom(duration_pb2.Duration(seconds=60))
     cluster.dns_jitter.CopyFrom(duration(0.1))
     cluster.respect_dns_ttl = True
+    cluster.typed_dns_resolver_config.CopyFrom(_RESOLVER)
     cluster.load_assignment.CopyFrom(endpoints.load_assignment(upstream, client))
 
 

@@ -105,10 +105,13 @@ class Chains:
 
 
 def connection_chains(pod: Pod, connection: ConnectionListener) -> Chains:
-    """A chain for each route: by server name or destination. One that matches all stands last, or alone."""
+    """A chain for each route: by server name or destination. One that matches all stands last, or alone.
+
+    Where none matches all, what matches none goes where it was going.
+    """
     made = [_connection_chain(pod, route, connection) for route in connection.routes]
     last = connection.routes[-1]
-    if last.sni:
+    if last.sni or last.destination_subnets:
         return Chains(made, _passthrough_chain(pod))
     if len(made) > 1 and not last.destination_subnets:
         return Chains(made[:-1], made[-1])

@@ -27,6 +27,8 @@ CASES = (
     "gw-tls-mutual",
     "gw-tls-passthrough",
     "protocol-names",
+    "se-dns-tls-origination",
+    "se-https-sni",
     "ra-full",
     "ra-jwks-uri",
     "sidecar-ingress-listener",
