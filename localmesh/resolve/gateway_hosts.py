@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from localmesh.mesh.routes import HttpRoute, RouteTable, VirtualHost
+from localmesh.resolve.gateway_servers import Opened
 from localmesh.resolve.hosts import intersection, is_wildcard
 from localmesh.resolve.http_routes import Translation
 from localmesh.resolve.virtual_services import Bound, VirtualServices
-
-if TYPE_CHECKING:
-    from localmesh.resolve.gateways import Opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +20,10 @@ class Host:
     require_tls: bool
 
 
-def server_hosts(opened: "Opened", namespace: str) -> tuple[str, ...]:
-    """The server's hosts that VirtualServices of `namespace` may use: `ns/host`, `./host`, `*/host` or `host`."""
-    return tuple(host for owner, host in _owned(opened) if owner in {"*", namespace})
-
-
 def table(
     name: str,
-    servers: Iterable["Opened"],
-    translation: Callable[["Opened"], Translation],
+    servers: Iterable[Opened],
+    translation: Callable[[Opened], Translation],
     virtual_services: VirtualServices,
 ) -> RouteTable:
     """All hosts of the servers that share this table; without any, a host that knows no route."""
@@ -43,7 +35,7 @@ def table(
         redirects = each.written.tls is not None and each.written.tls.https_redirect
         for bound in virtual_services.seen(made.namespace, each.name).bound:
             _add(hosts, each, bound, made, redirects)
-        for _, host in _owned(each) if redirects else ():
+        for _, host in each.owned_hosts if redirects else ():
             known = hosts.get(host, Host(host, made.port, (), True))
             hosts[host] = replace(known, require_tls=True)
     if not hosts:
@@ -55,24 +47,14 @@ def table(
     return RouteTable(name, tuple(sorted(_collapsed(found), key=lambda host: host.name)))
 
 
-def _add(hosts: dict[str, Host], opened: "Opened", bound: Bound, translation: Translation, redirects: bool) -> None:
-    shared = intersection(server_hosts(opened, bound.namespace), bound.hosts)
+def _add(hosts: dict[str, Host], opened: Opened, bound: Bound, translation: Translation, redirects: bool) -> None:
+    shared = intersection(opened.hosts_for(bound.namespace), bound.hosts)
     routes = translation.routes(bound) if shared else ()
     if not routes:
         return
     for host in shared:
         known = hosts.get(host, Host(host, translation.port, (), False))
         hosts[host] = replace(known, routes=known.routes + routes, require_tls=known.require_tls or redirects)
-
-
-def _owned(opened: "Opened") -> Iterator[tuple[str, str]]:
-    """(namespace, host); `*` for every namespace."""
-    for written in opened.written.hosts:
-        owner, slash, host = written.partition("/")
-        if not slash:
-            yield "*", written
-        else:
-            yield (opened.gateway.namespace if owner == "." else owner), host
 
 
 def _catch_all_last(routes: tuple[HttpRoute, ...]) -> tuple[HttpRoute, ...]:

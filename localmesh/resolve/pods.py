@@ -16,6 +16,7 @@ from localmesh.resolve.settings import Settings
 REGION = "topology.kubernetes.io/region"
 ZONE = "topology.kubernetes.io/zone"
 SUBZONE = "topology.istio.io/subzone"
+ENDED = {"Succeeded", "Failed"}
 ROUTER_LABELS = {"ingressgateway", "egressgateway"}
 
 
@@ -34,9 +35,10 @@ def is_cluster(documents: Documents) -> bool:
 
 
 def cluster_pods(documents: Documents, settings: Settings) -> tuple[Seat, ...]:
-    """The Pods of a cluster's documents, in their order."""
+    """The Pods of a cluster's documents, in their order, without those that have ended."""
     nodes = {each.name: each.metadata.labels for each in documents.of(Node)}
-    return tuple(_of_document(each, nodes, settings) for each in documents.of(WrittenPod))
+    alive = (each for each in documents.of(WrittenPod) if each.status is None or each.status.phase not in ENDED)
+    return tuple(_of_document(each, nodes, settings) for each in alive)
 
 
 def workload_pods(

@@ -1,6 +1,8 @@
 """References that lead nowhere, and what is valid and hardly meant: said with the nearest name that exists."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from localmesh.manifests.documents import Documents
 from localmesh.manifests.istio import (
@@ -12,6 +14,8 @@ from localmesh.manifests.istio import (
 )
 from localmesh.manifests.istio.common import Destination
 from localmesh.manifests.istio.virtual_service import HTTPRoute
+from localmesh.mesh import Workload
+from localmesh.mesh.identity import Labels
 from localmesh.mesh.pods import Proxy
 from localmesh.mesh.services import Service
 from localmesh.resolve.destination_rules import DestinationRules
@@ -35,17 +39,44 @@ def client_labels(virtual_services: VirtualServices) -> set[str]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a destination can lead to: also pods that a workload would have, were it not scaled to nothing."""
+
+    services: Mapping[str, Service]
+    selectors: Mapping[str, Labels]  # of services, by host
+    templates: Mapping[str, list[Labels]]  # labels of the workloads' pods, by namespace
+    rules: DestinationRules
+
+    def holds(self, service: Service, labels: Labels) -> bool:
+        """Whether some pod behind the service has these labels."""
+        if any(selects(labels, end.labels) for some in service.endpoints.values() for end in some):
+            return True
+        selector = self.selectors.get(service.host, {})
+        templates = self.templates.get(service.namespace, ()) if selector else ()
+        return any(selects(selector, each) and selects(labels, each) for each in templates)
+
+
 def check_references(
-    documents: Documents, world: World, gateways: Gateways, seats: Iterable[Seat], findings: Findings
+    documents: Documents,
+    world: World,
+    gateways: Gateways,
+    pods: tuple[tuple[Workload, ...], tuple[Seat, ...]],
+    findings: Findings,
 ) -> None:
     """All that only all documents together can show."""
     services = {each.service.host: each.service for each in world.registered}
-    seats = tuple(seats)
+    workloads, seats = pods
+    templates: dict[str, list[Labels]] = defaultdict(list)
+    for workload in workloads:
+        templates[workload.namespace].append(workload.labels)
+    selectors = {each.service.host: each.selector for each in world.registered}
+    known = _Known(services, selectors, templates, world.shaping.rules)
     known_gateways = {f"{each.namespace}/{each.name}" for each in gateways.written}
     for bound in (*world.virtual_services.bound, *world.virtual_services.delegates.values()):
         _check_bound(bound, services, known_gateways, findings)
         for destination in bound.destinations():
-            _check_destination(destination, services, world.shaping.rules, findings)
+            _check_destination(destination, known, findings)
     _check_owners(world.virtual_services, findings)
     for rule in documents.of(DestinationRule):
         _check_rule(rule, services, findings)
@@ -104,16 +135,11 @@ def _check_times(route: HTTPRoute, findings: Findings) -> None:
         findings.warn(retries.at("per_try_timeout"), what, "the last tries never happen")
 
 
-def _check_destination(
-    destination: Destination,
-    services: Mapping[str, Service],
-    rules: DestinationRules,
-    findings: Findings,
-) -> None:
-    service = services.get(destination.host)
+def _check_destination(destination: Destination, known: _Known, findings: Findings) -> None:
+    service = known.services.get(destination.host)
     if service is None:
         findings.problem(
-            destination.at("host"), f"there is no service {destination.host}", nearest(destination.host, services)
+            destination.at("host"), f"there is no service {destination.host}", nearest(destination.host, known.services)
         )
         return
     if destination.port is not None and service.port(destination.port.number) is None:
@@ -121,19 +147,18 @@ def _check_destination(
         what = f"service {service.host} has no port {destination.port.number}"
         findings.problem(destination.port.at("number"), what, f"its ports are {numbers}")
     if destination.subset:
-        _check_subset(destination, service, rules, findings)
+        _check_subset(destination, service, known, findings)
 
 
-def _check_subset(destination: Destination, service: Service, rules: DestinationRules, findings: Findings) -> None:
+def _check_subset(destination: Destination, service: Service, known: _Known, findings: Findings) -> None:
     subset = destination.subset or ""
-    found = rules.subset_labels(service.host, subset)
+    found = known.rules.subset_labels(service.host, subset)
     if not found:
         what = f"no DestinationRule defines subset {subset!r} of {service.host}"
-        hint = nearest(subset, rules.subsets_of(service.host)) or "requests to it would get 503"
+        hint = nearest(subset, known.rules.subsets_of(service.host)) or "requests to it would get 503"
         findings.problem(destination.at("subset"), what, hint)
         return
-    ends = [each for some in service.endpoints.values() for each in some]
-    if not any(selects(labels, end.labels) for labels in found for end in ends):
+    if not any(known.holds(service, labels) for labels in found):
         what = f"subset {subset!r} of {service.host} selects no pod"
         findings.problem(destination.at("subset"), what, "compare the subset's labels with those of the pods")
 

@@ -65,7 +65,7 @@ def resolve(
     policies = _Policies(documents, world, served(registered, index), findings)
     pods = tuple(policies.attached(seat) for seat in seats)
     refuse_fields(documents, mesh_wide, findings)
-    check_references(documents, world, policies.gateways, seats, findings)
+    check_references(documents, world, policies.gateways, (found, seats), findings)
     mesh = Mesh(
         pods=pods,
         services=tuple(each.service for each in registered),

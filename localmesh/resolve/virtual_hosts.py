@@ -67,12 +67,11 @@ def _is_routed(port: ServicePort) -> bool:
 
 def _wrappers(translation: Translation, services: Mapping[str, Service], seen: Seen) -> Iterator[Wrapper]:
     bound = seen.bound if translation.port == WEB_PORT else seen.touching(services)
-    owners = _wildcard_owners(seen, services)
     for each in bound:
         if translation.port != WEB_PORT and not _touches(each, services):
             continue
         routes = translation.routes(each)
-        found, names = _hosts(each, services, owners)
+        found, names = _hosts(each, services, seen.owners)
         routed = any(port is not None and _is_routed(port) for port in (one.port(translation.port) for one in found))
         if routes and (routed or translation.port == WEB_PORT):
             yield Wrapper(routes, tuple(found), tuple(names))
@@ -85,21 +84,7 @@ def _touches(bound: Bound, services: Mapping[str, Service]) -> bool:
     )
 
 
-def _wildcard_owners(seen: Seen, services: Mapping[str, Service]) -> Mapping[str, Bound]:
-    """Service -> the VirtualService that names it most specifically; only asked where there are wildcards."""
-    if not seen.wildcard:
-        return {}
-    index: HostIndex[Bound] = HostIndex()
-    for each in seen.bound:
-        for host in each.hosts:
-            index.put_first(host, each)
-    owners = ((service, index.most_specific(service)) for service in services)
-    return {service: owner for service, owner in owners if owner is not None}
-
-
-def _hosts(
-    bound: Bound, services: Mapping[str, Service], owners: Mapping[str, Bound]
-) -> tuple[list[Service], list[str]]:
+def _hosts(bound: Bound, services: Mapping[str, Service], owners: HostIndex[Bound]) -> tuple[list[Service], list[str]]:
     """The services a VirtualService speaks for, and its other hosts; a wildcard without any service is a plain name."""
     found: list[Service] = []
     names: list[str] = []
@@ -110,9 +95,7 @@ def _hosts(
             names.append(host)
     for host in (each for each in bound.hosts if is_wildcard(each)):
         owned = [
-            service
-            for name, service in services.items()
-            if matches(name, host) and name in owners and owners[name].config == bound.config
+            service for name, service in services.items() if matches(name, host) and owners.most_specific(name) is bound
         ]
         found += owned
         names += [] if owned else [host]

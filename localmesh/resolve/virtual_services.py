@@ -22,7 +22,7 @@ from localmesh.manifests.istio.virtual_service import (
 )
 from localmesh.resolve.delegates import below
 from localmesh.resolve.findings import Findings, nearest
-from localmesh.resolve.hosts import is_wildcard, qualified
+from localmesh.resolve.hosts import HostIndex, is_wildcard, qualified
 from localmesh.resolve.selection import is_exported, oldest_first
 from localmesh.resolve.settings import Settings
 
@@ -74,6 +74,8 @@ class Seen:
     bound: tuple[Bound, ...] = ()
     exact: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     wildcard: tuple[int, ...] = ()
+    # Who speaks for a host, the most specific name counting; filled only where there are wildcards.
+    owners: HostIndex[Bound] = field(default_factory=HostIndex, repr=False)
 
     def touching(self, hosts: Iterable[str]) -> tuple[Bound, ...]:
         """Those that name one of these hosts, and all with wildcards, in order."""
@@ -162,7 +164,11 @@ def indexed(bound: Iterable[Bound]) -> Seen:
                 exact[host] = (*exact.get(host, ()), index)
         if any(map(is_wildcard, each.hosts)):
             wildcard.append(index)
-    return Seen(ordered, exact, tuple(wildcard))
+    owners: HostIndex[Bound] = HostIndex()
+    for each in ordered if wildcard else ():
+        for host in each.hosts:
+            owners.put_first(host, each)
+    return Seen(ordered, exact, tuple(wildcard), owners)
 
 
 def gateway_name(name: str, namespace: str) -> str:

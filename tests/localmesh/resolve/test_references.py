@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.localmesh.resolve.base import istio, resolved, whats
+from localmesh.manifests.load import loads
+from localmesh.resolve import resolve
+from tests.localmesh.resolve.base import BASE, istio, resolved, whats
 
 TO_USER = "route: [{destination: {host: user, port: {number: 50051}}}]"
 SUBSETS = istio(
@@ -36,6 +38,12 @@ def test_a_destination_that_leads_nowhere_is_a_problem_at_its_line(destination: 
     assert said in str(problem)
     assert problem.where.line > 0
     assert problem.where.path.startswith("spec.http[0].route[0].destination")
+
+
+def test_a_subset_whose_workload_is_scaled_to_nothing_is_no_problem() -> None:
+    written = istio("DestinationRule", "user", "host: user\nsubsets: [{name: v2, labels: {version: v2}}]")
+    documents = loads(BASE + route("host: user, subset: v2") + written)
+    assert not resolve(documents, replicas={"mesh/user-v2": 0}).problems
 
 
 def test_such_a_mesh_is_still_whole_so_that_it_can_be_looked_at() -> None:
