@@ -43,3 +43,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """A hint that names what was probably meant, or ""."""
     close = get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f"did you mean {close[0]!r}?" if close else ""
+
+
+def nearest_host(host: str, known: Iterable[str]) -> str:
+    """As `nearest`; what all names of a cluster have in common does not make them alike."""
+    suffix = ".svc.cluster.local"
+    full = {each.removesuffix(suffix): each for each in known}
+    close = get_close_matches(host.removesuffix(suffix), list(full), n=1, cutoff=0.75)
+    return f"did you mean {full[close[0]]!r}?" if close else ""

@@ -19,7 +19,7 @@ from localmesh.mesh.identity import Labels
 from localmesh.mesh.pods import Proxy
 from localmesh.mesh.services import Service
 from localmesh.resolve.destination_rules import DestinationRules
-from localmesh.resolve.findings import Findings, nearest
+from localmesh.resolve.findings import Findings, nearest, nearest_host
 from localmesh.resolve.gateways import Gateways
 from localmesh.resolve.hosts import is_wildcard, matches, qualified
 from localmesh.resolve.outbound import World
@@ -106,7 +106,7 @@ def _check_bound(bound: Bound, services: Mapping[str, Service], gateways: set[st
     if bound.hosts and bound.gateways == (MESH,):
         for index, host in enumerate(bound.hosts):
             if not any(matches(service, host) for service in services) if is_wildcard(host) else host not in services:
-                findings.warn(spec.at("hosts", index), f"there is no service {host}", nearest(host, services))
+                findings.warn(spec.at("hosts", index), f"there is no service {host}", nearest_host(host, services))
     for route in spec.http:
         _check_times(route, findings)
 
@@ -139,7 +139,9 @@ def _check_destination(destination: Destination, known: _Known, findings: Findin
     service = known.services.get(destination.host)
     if service is None:
         findings.problem(
-            destination.at("host"), f"there is no service {destination.host}", nearest(destination.host, known.services)
+            destination.at("host"),
+            f"there is no service {destination.host}",
+            nearest_host(destination.host, known.services),
         )
         return
     if destination.port is not None and service.port(destination.port.number) is None:
@@ -168,7 +170,7 @@ def _check_rule(rule: DestinationRule, services: Mapping[str, Service], findings
     host = qualified(spec.host, rule.namespace)
     found = any(matches(each, host) for each in services) if is_wildcard(host) else host in services
     if not found:
-        findings.warn(spec.at("host"), f"there is no service {host}", nearest(host, services))
+        findings.warn(spec.at("host"), f"there is no service {host}", nearest_host(host, services))
 
 
 def _check_selectors(documents: Documents, world: World, seats: tuple[Seat, ...], findings: Findings) -> None:
