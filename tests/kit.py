@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Limit(Enum):
-    """How long a condition may take, in seconds: far more than it does take. A limit ends a hang, it measures nothing."""
+    """How long a condition may take, in seconds: far more than it does take. They end a hang and measure nothing."""
 
     SOON = 10.0  # a reply, a push, a state change
     STARTED = 60.0  # a process or a pod

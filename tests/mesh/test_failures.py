@@ -26,7 +26,7 @@ async def works(who: Somebody) -> bool:
     return sent.sequence > 0
 
 
-@pytest.mark.parametrize("pod", ["mesh/user-v1-0", "mesh/user-v2-0"])
+@pytest.mark.parametrize("pod", ["mesh/user-v1-0", "mesh/user-v1-1"])
 async def test_no_read_fails_when_a_user_replica_is_killed(mesh: Mesh, somebody: Somebody, pod: str) -> None:
     """A steady load of reads across the kill; the mesh retries on another replica."""
     before = next(info.restarts for info in mesh.pods() if info.name == pod)
@@ -50,7 +50,7 @@ async def test_no_read_fails_when_a_user_replica_is_killed(mesh: Mesh, somebody:
     assert sum(await asyncio.gather(*callers)) > 0
 
 
-@pytest.mark.parametrize("pod", ["mesh/chat-0", "mesh/postgres-0", "mesh/nats-0"])
+@pytest.mark.parametrize("pod", ["mesh/user-v2-0", "mesh/chat-0", "mesh/postgres-0", "mesh/nats-0"])
 async def test_after_the_kill_of_any_other_app_all_works_again(mesh: Mesh, somebody: Somebody, pod: str) -> None:
     before = next(info.restarts for info in mesh.pods() if info.name == pod)
     await asyncio.to_thread(mesh.kill, pod)
@@ -64,6 +64,30 @@ async def test_after_the_kill_of_any_proxy_all_works_again(mesh: Mesh, somebody:
     await asyncio.to_thread(mesh.kill_proxy, pod)
     await eventually(lambda: asyncio.to_thread(ready, mesh, pod, before), within=Limit.RECOVERED, what=f"{pod} is back")
     await eventually(lambda: works(somebody), within=Limit.RECOVERED, what="a message is posted again")
+
+
+@pytest.mark.parametrize("workload", ["mesh/user-v1", "mesh/chat"])
+async def test_no_call_fails_during_a_rolling_restart(mesh: Mesh, somebody: Somebody, workload: str) -> None:
+    """Reads of users and sends to a room go on while every replica of the workload is replaced."""
+    before = {info.name: info for info in mesh.pods() if info.name.startswith(workload)}
+    over = asyncio.Event()
+
+    async def load(number: int) -> int:
+        calls = 0
+        while not over.is_set() and calls < 5000:
+            await somebody.users.GetUser(GetUserRequest(id=somebody.id), metadata=somebody.metadata, timeout=10)
+            request = SendMessageRequest(room=f"rolling-{number}", text="on", message_id=uuid.uuid4().hex)
+            await somebody.chat.SendMessage(request, metadata=somebody.metadata, timeout=10)
+            calls += 1
+        return calls
+
+    callers = [asyncio.create_task(load(number)) for number in range(3)]
+    try:
+        await asyncio.to_thread(mesh.restart, workload)
+    finally:
+        over.set()
+    assert sum(await asyncio.gather(*callers)) > 0
+    assert all(info.ready for info in mesh.pods() if info.name in before)
 
 
 async def test_what_was_acknowledged_survives_the_kill_of_every_store(mesh: Mesh, somebody: Somebody) -> None:

@@ -67,8 +67,9 @@ async def test_a_write_that_reached_the_app_is_never_tried_again(mesh: Mesh, lab
 
 
 async def test_a_slow_try_is_given_up_after_per_try_timeout_and_tried_again(mesh: Mesh, lab: Lab, key: str) -> None:
-    """The first try would take 15 s, more than the caller's patience of 10 s. To Envoy it ends as a 504."""
-    policy = one_pod(retries={"attempts": 1, "perTryTimeout": "0.5s", "retryOn": "unavailable,gateway-error"})
+    """The first try would take 15 s, more than the caller's patience of 10 s. See test_timeouts.OVER for the codes."""
+    retry_on = "unavailable,gateway-error,deadline-exceeded"
+    policy = one_pod(retries={"attempts": 1, "perTryTimeout": "0.5s", "retryOn": retry_on})
     with mesh.policy(policy):
         answer = await lab.call({"key": key, "delay": 15, "times": 1}, deadline=10)
         assert answer["calls"] == 2
