@@ -18,11 +18,11 @@ from localmesh.xds.capture import capture
 from localmesh.xds.compile import own
 from localmesh.xds.secrets import gateway_secrets, secrets
 from localmesh.xds.snapshot import Snapshot
-from tests.kit import Limit
+from tests.kit import Limit, eventually
 
 METHOD = "/user.v1.UserService/GetUser"
 # A mesh pod's calls must never leave for a proxy of the machine.
-DIRECT = [("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0)]
+DIRECT: list[tuple[str, object]] = [("grpc.enable_http_proxy", 0), ("grpc.enable_retries", 0)]
 
 
 def envoy_binary() -> Path:
@@ -126,6 +126,16 @@ async def plane(folder: Path) -> AsyncIterator[Plane]:
         yield made
     finally:
         await made.server.stop()
+
+
+async def answered(address: str, options: list[tuple[str, object]]) -> None:
+    """Waits for a first answer: Envoy acknowledges a listener before its workers listen."""
+
+    async def once() -> bool:
+        async with grpc.aio.insecure_channel(address, options=options) as channel:
+            return await code(channel) == "OK"
+
+    await eventually(once, within=Limit.STARTED, what=f"a call to {address} is answered")
 
 
 async def call(channel: grpc.aio.Channel, method: str = METHOD, metadata: dict[str, str] | None = None) -> str:

@@ -26,7 +26,7 @@ from localmesh.mesh.routes import RouteTable, VirtualHost
 from localmesh.mesh.security import AccessPolicy, Action, JwtRule, Rule, Source
 from localmesh.mesh.upstreams import Upstream
 from tests.localmesh.xds import meshes
-from tests.localmesh.xds.envoys import DIRECT, Plane, code, echo, plane
+from tests.localmesh.xds.envoys import DIRECT, Plane, answered, code, echo, plane
 
 AT = "127.44.0.31"
 EXPOSED = ("127.44.0.32", 15380)
@@ -105,6 +105,8 @@ async def edge() -> AsyncIterator[Edge]:
         ):
             made = Edge(control, app, credential())
             await made.give()
+            for host, port in ((AT, PLAIN), EXPOSED):
+                await answered(f"{host}:{port}", NAMED)
             yield made
 
 

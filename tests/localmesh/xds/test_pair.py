@@ -13,7 +13,7 @@ from localmesh.mesh import Mesh, Pod
 from localmesh.mesh.routes import Fault, RequestMatch, Text, TextMatch
 from localmesh.mesh.security import AccessPolicy, Action, Operation, Rule, Source
 from tests.localmesh.xds import meshes
-from tests.localmesh.xds.envoys import DIRECT, METHOD, Echo, Plane, call, code, echo, plane
+from tests.localmesh.xds.envoys import DIRECT, METHOD, Echo, Plane, answered, call, code, echo, plane
 
 DELETE = "/user.v1.UserService/DeleteUser"
 
@@ -54,6 +54,7 @@ async def pair() -> AsyncIterator[Pair]:
         ):
             made = Pair(control, app, socket, channel)
             await made.give()
+            await answered(f"{host}:{port}", DIRECT)
             yield made
 
 

@@ -81,10 +81,15 @@ async def _asked(word: str) -> str:
         writer.close()
 
 
+async def _is_answered() -> bool:
+    return await _asked("hello") == "HELLO"
+
+
 async def test_bytes_pass_and_a_policy_decides_by_identity_and_port(control: tuple[Plane, Path]) -> None:
     """Nobody else's bytes arrive; an edit of policy is a new listener, in force for new connections."""
     made, app = control
-    assert await _asked("hello") == "HELLO"
+    # Envoy acknowledges a listener before its workers listen.
+    await eventually(_is_answered, what="a connection is answered without any policy")
     operations = (Operation(ports=(str(PORT),)),)
     for principal, answer in (("cluster.local/ns/mesh/sa/user", ""), ("cluster.local/ns/mesh/sa/chat", "HELLO")):
         rule = Rule((Source(principals=(principal,)),), operations)
