@@ -4,9 +4,8 @@
 place of one of its fields. What is wrong is raised at once, as `localmesh.errors.Problems`.
 """
 
-from localmesh.manifests.documents import Documents, Skipped
+from localmesh.manifests.documents import Documents, RawDocument, Skipped
 from localmesh.manifests.load import load, loads
-from localmesh.manifests.raw import RawDocument
 from localmesh.manifests.record import Metadata, Record, Resource
 
 __all__ = ["Documents", "Metadata", "RawDocument", "Record", "Resource", "Skipped", "load", "loads"]

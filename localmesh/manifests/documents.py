@@ -1,14 +1,25 @@
 """What loading gives: every document as a typed record, in the order of the files."""
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from localmesh.errors import Problem, Where
 from localmesh.manifests.mesh_config import MeshConfig
-from localmesh.manifests.raw import RawDocument
-from localmesh.manifests.record import Resource
+from localmesh.manifests.record import Record, Resource
 
 R = TypeVar("R", bound=Resource)
+T = TypeVar("T", bound=Record)
+
+
+class RawDocument(Protocol):
+    """A document that is handed on undecoded, for a part that brings its own records."""
+
+    @property
+    def where(self) -> Where:
+        """Its place."""
+
+    def decode(self, cls: type[T]) -> T:
+        """The document as a record of class `cls` (a subclass of Record), read as strictly as all else. Raises Problems."""
 
 
 @dataclass(frozen=True, slots=True)

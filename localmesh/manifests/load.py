@@ -13,7 +13,7 @@ from localmesh.manifests.documents import Documents, Skipped
 from localmesh.manifests.kinds import KINDS, LOCAL_GROUP, LOCAL_KIND, SKIPPED, Kind, split_api_version, why_unknown
 from localmesh.manifests.mesh_config import IstioOperator, MeshConfig
 from localmesh.manifests.nodes import Reading, described, joined
-from localmesh.manifests.raw import RawDocument
+from localmesh.manifests.raw import YamlDocument
 from localmesh.manifests.record import Resource
 from localmesh.manifests.scalars import is_null
 
@@ -28,7 +28,7 @@ class _Found:
     resources: list[Resource] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     mesh_configs: list[MeshConfig] = field(default_factory=list)
-    locals: list[RawDocument] = field(default_factory=list)
+    locals: list[YamlDocument] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -172,7 +172,7 @@ def _load_kind(document: _Document, reading: Reading, found: _Found) -> None:
     node, path, kind = document.node, document.path, document.kind
     group, version = split_api_version(document.api_version)
     if (group, kind) == (LOCAL_GROUP, LOCAL_KIND):
-        found.locals.append(RawDocument(reading.where(node, path), kind, node))
+        found.locals.append(YamlDocument(reading.where(node, path), kind, node))
     elif (group, kind) in KINDS:
         known = KINDS[group, kind]
         if version in known.versions:

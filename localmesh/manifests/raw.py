@@ -1,4 +1,4 @@
-"""A document that is handed on undecoded, for a part that brings its own records."""
+"""The `RawDocument` that loading gives."""
 
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -13,7 +13,7 @@ T = TypeVar("T", bound=Record)
 
 
 @dataclass(frozen=True, slots=True)
-class RawDocument:
+class YamlDocument:
     """A YAML document and its place; `decode` reads it as strictly as everything else."""
 
     where: Where
@@ -21,5 +21,5 @@ class RawDocument:
     node: yaml.MappingNode = field(repr=False, compare=False)
 
     def decode(self, cls: type[T]) -> T:
-        """The document as a record of class `cls` (a subclass of Record, or of Resource). Raises Problems."""
+        """As RawDocument says."""
         return decode_document(self.node, cls, self.where.file)

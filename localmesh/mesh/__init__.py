@@ -1,7 +1,7 @@
 """The mesh in our own words: the still centre between YAML and Envoy.
 
-`resolve` makes a `Mesh` from documents, `xds` makes an Envoy's configuration from a `Mesh` and a pod, `runtime` runs its
-pods. Everything here is a frozen value and imports nothing but errors' `Where`.
+`resolve` makes a `Mesh` from documents, `xds` makes an Envoy's configuration from a `Mesh` and a pod, `runtime` runs
+its pods. Everything here is a frozen value and imports nothing but errors' `Where`.
 """
 
 from dataclasses import dataclass, field
