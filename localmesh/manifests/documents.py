@@ -19,7 +19,7 @@ class RawDocument(Protocol):
         """Its place."""
 
     def decode(self, cls: type[T]) -> T:
-        """The document as a record of class `cls` (a subclass of Record), read as strictly as all else. Raises Problems."""
+        """The document as a record of class `cls`, read as strictly as everything else. Raises Problems."""
 
 
 @dataclass(frozen=True, slots=True)
