@@ -18,7 +18,8 @@ from localmesh.control.messages import encode_status
 from localmesh.control.server import serving
 from localmesh.errors import MeshError
 from localmesh.runtime.dirs import Dirs
-from localmesh.up.running import RunningMesh, running
+from localmesh.up.beginning import running
+from localmesh.up.running import RunningMesh
 
 if TYPE_CHECKING:
     from localmesh.cli.progress import Progress

@@ -11,22 +11,17 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 
-from localmesh.ads import DiscoveryServer, Refused
+from localmesh.ads import Refused
 from localmesh.errors import MeshError, Problem, Problems
-from localmesh.runtime import addresses, dirs, process
-from localmesh.runtime.certs import new_authority
-from localmesh.runtime.dirs import Dirs
+from localmesh.runtime import process
 from localmesh.runtime.pod import PodState
 from localmesh.runtime.supervisor import Supervisor
-from localmesh.runtime.wallet import Wallet
 from localmesh.up import stages
 from localmesh.up.host import Host
+from localmesh.up.known import known
 from localmesh.up.proxies import Proxies
 from localmesh.up.refusal import explained
 from localmesh.up.stages import Design, Written
@@ -50,38 +45,6 @@ class Applied:
     changed: tuple[str, ...]
     seconds: float
     warnings: tuple[Problem, ...]
-
-
-@asynccontextmanager
-async def running(
-    paths: tuple[Path, ...], where: Dirs, ending: asyncio.Event, began: float
-) -> AsyncIterator["RunningMesh"]:
-    """The mesh of these files, started and not yet ready; at the end of the block nothing of it is left.
-
-    `ending` is set when the end is asked for, `began` is when the person asked for the start (Unix time).
-    Raises Problems or MeshError if it cannot be started.
-    """
-    phases = Phases(began)
-    phases.add("interpreter and imports", began, time.time())
-    async with AsyncExitStack() as undo:
-        undo.enter_context(dirs.held(where))
-        block = addresses.claim()
-        undo.callback(block.release)
-        host = Host(where, block, Path.cwd())
-        with phases.phase("load"):
-            written = stages.read(paths)
-        with phases.phase("resolve and plan"):
-            design = stages.designed(written, host.machine)
-            host.open(written.local)
-        ads = DiscoveryServer(where.socket("ads"))
-        await ads.start()
-        undo.push_async_callback(ads.stop)
-        wallet = Wallet(new_authority(design.mesh.trust_domain, now=datetime.now(UTC)))
-        proxies = Proxies(ads, where.socket("ads"), wallet)
-        mesh = RunningMesh(paths=paths, host=host, proxies=proxies, design=design, ending=ending, phases=phases)
-        undo.push_async_callback(mesh.stop)
-        await mesh.start()
-        yield mesh
 
 
 class RunningMesh:
@@ -297,18 +260,7 @@ class RunningMesh:
         )
 
     def _pod(self, name: str) -> str:
-        return _known(name, [plan.key for plan in self._design.plans], "pod")
+        return known(name, [plan.key for plan in self._design.plans], "pod")
 
     def _workload(self, name: str) -> str:
-        return _known(name, [workload.key for workload in self._design.mesh.workloads], "workload")
-
-
-def _known(name: str, keys: list[str], kind: str) -> str:
-    """The key `namespace/name` that `name` means, with or without its namespace. Raises MeshError."""
-    found = [key for key in keys if name in (key, key.partition("/")[2])]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise MeshError(f"{name} may be {' or '.join(found)}", "name its namespace too")
-    near = get_close_matches(name, [key.partition("/")[2] for key in keys], n=1)
-    raise MeshError(f"there is no {kind} {name}", f"did you mean {near[0]}?" if near else f"one of {', '.join(keys)}")
+        return known(name, [workload.key for workload in self._design.mesh.workloads], "workload")

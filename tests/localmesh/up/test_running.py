@@ -12,7 +12,8 @@ import pytest
 
 from localmesh.errors import MeshError, Problems
 from localmesh.runtime import dirs
-from localmesh.up.running import RunningMesh, running
+from localmesh.up.beginning import running
+from localmesh.up.running import RunningMesh
 from tests.kit import Limit, eventually
 from tests.localmesh.up.small import Caller, caller, copied, save
 

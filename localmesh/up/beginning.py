@@ -1,0 +1,51 @@
+"""How a mesh begins: a list to be read from top to bottom, with the undo beside each line."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from localmesh.ads import DiscoveryServer
+from localmesh.runtime import addresses, dirs
+from localmesh.runtime.certs import new_authority
+from localmesh.runtime.dirs import Dirs
+from localmesh.runtime.wallet import Wallet
+from localmesh.up import stages
+from localmesh.up.host import Host
+from localmesh.up.proxies import Proxies
+from localmesh.up.running import RunningMesh
+from localmesh.up.status import Phases
+
+
+@asynccontextmanager
+async def running(
+    paths: tuple[Path, ...], where: Dirs, ending: asyncio.Event, began: float
+) -> AsyncIterator[RunningMesh]:
+    """The mesh of these files, started and not yet ready; at the end of the block nothing of it is left.
+
+    `ending` is set when the end is asked for, `began` is when the person asked for the start (Unix time).
+    Raises Problems or MeshError if it cannot be started.
+    """
+    phases = Phases(began)
+    phases.add("interpreter and imports", began, time.time())
+    async with AsyncExitStack() as undo:
+        undo.enter_context(dirs.held(where))
+        block = addresses.claim()
+        undo.callback(block.release)
+        host = Host(where, block, Path.cwd())
+        with phases.phase("load"):
+            written = stages.read(paths)
+        with phases.phase("resolve and plan"):
+            design = stages.designed(written, host.machine)
+            host.open(written.local)
+        ads = DiscoveryServer(where.socket("ads"))
+        await ads.start()
+        undo.push_async_callback(ads.stop)
+        wallet = Wallet(new_authority(design.mesh.trust_domain, now=datetime.now(UTC)))
+        proxies = Proxies(ads, where.socket("ads"), wallet)
+        mesh = RunningMesh(paths=paths, host=host, proxies=proxies, design=design, ending=ending, phases=phases)
+        undo.push_async_callback(mesh.stop)
+        await mesh.start()
+        yield mesh
