@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from localmesh.mesh.placement import Dial, Placement
 from localmesh.mesh.pods import Pod
+from localmesh.mesh.security import Paths
 from localmesh.mesh.services import Service
 from localmesh.mesh.workloads import Workload
 
@@ -24,6 +25,7 @@ class Mesh:
     # Other trust domains whose identities are as good as ours (MeshConfig.trustDomainAliases).
     trust_domain_aliases: tuple[str, ...] = ()
     root_namespace: str = "istio-system"
+    paths: Paths = Paths.BASE
     # TLS secrets by `namespace/name` -> (certificate chain, private key, CA certificates), PEM. Never printed.
     credentials: dict[str, "Credential"] = field(default_factory=dict)
 

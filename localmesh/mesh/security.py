@@ -15,6 +15,15 @@ class Mtls(Enum):
     DISABLE = "disable"
 
 
+class Paths(Enum):
+    """How far a request's path is normalised before any rule or route sees it: each takes in the one before."""
+
+    NONE = "none"
+    BASE = "base"  # RFC 3986: dot segments, percent-encoded letters, backslashes
+    MERGE_SLASHES = "merge-slashes"
+    DECODE_AND_MERGE_SLASHES = "decode-and-merge-slashes"
+
+
 class Action(Enum):
     """What a policy does with a request that one of its rules matches. Evaluated in this order."""
 

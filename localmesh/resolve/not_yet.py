@@ -18,8 +18,6 @@ from localmesh.resolve.settings import Settings
 # MeshConfig and its defaultConfig: fields whose presence changes proxies.
 MESH_FIELDS = ("inbound_traffic_policy", "service_settings", "mesh_mtls", "tls_defaults", "protocol_detection_timeout")
 PROXY_FIELDS = ("gateway_topology", "proxy_headers")
-# What the connection managers do anyway.
-NORMALIZATIONS = {None, "DEFAULT", "BASE"}
 
 
 def refuse_fields(documents: Documents, settings: Settings, findings: Findings) -> None:
@@ -61,9 +59,6 @@ def _of_mesh(config: MeshConfig) -> Iterator[tuple[str, Where]]:
         yield "accessLogEncoding: JSON", config.at("access_log_encoding")
     if config.outbound_traffic_policy is not None and config.outbound_traffic_policy.mode == "ALLOW_ANY_DYNAMIC_DNS":
         yield "ALLOW_ANY_DYNAMIC_DNS", config.outbound_traffic_policy.at("mode")
-    paths = config.path_normalization
-    if paths is not None and paths.normalization not in NORMALIZATIONS:
-        yield f"normalization: {paths.normalization}", paths.at("normalization")
     defaults: ProxyConfigSettings | None = config.default_config
     if defaults is not None:
         yield from _set(defaults, *PROXY_FIELDS)

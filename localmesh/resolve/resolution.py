@@ -73,6 +73,7 @@ def resolve(
         trust_domain=mesh_wide.trust_domain,
         trust_domain_aliases=mesh_wide.trust_domain_aliases,
         root_namespace=mesh_wide.root_namespace,
+        paths=mesh_wide.paths,
         credentials=credentials(documents, policies.served_gateways(seats), findings),
     )
     return Resolution(mesh, findings.problems, findings.warnings)

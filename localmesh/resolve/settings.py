@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from localmesh.manifests.istio.destination_rule import LocalityLoadBalancerSetting, TcpKeepalive
 from localmesh.manifests.istio.virtual_service import HTTPRetry
-from localmesh.manifests.mesh_config import MeshConfig
+from localmesh.manifests.mesh_config import MeshConfig, ProxyPathNormalization
 from localmesh.manifests.providers import ExtensionProvider
 from localmesh.mesh.identity import Seconds
+from localmesh.mesh.security import Paths
 
 EVERYWHERE = ("*",)
 
@@ -29,6 +30,7 @@ class Settings:
     service_export_to: tuple[str, ...] = EVERYWHERE
     virtual_service_export_to: tuple[str, ...] = EVERYWHERE
     destination_rule_export_to: tuple[str, ...] = EVERYWHERE
+    paths: Paths = Paths.BASE
     providers: Mapping[str, ExtensionProvider] = field(default_factory=dict)
     written: MeshConfig = MeshConfig()
 
@@ -53,6 +55,13 @@ def settings(config: MeshConfig | None) -> Settings:
         service_export_to=config.default_service_export_to or EVERYWHERE,
         virtual_service_export_to=config.default_virtual_service_export_to or EVERYWHERE,
         destination_rule_export_to=config.default_destination_rule_export_to or EVERYWHERE,
+        paths=_paths(config.path_normalization),
         providers={each.name: each for each in config.extension_providers},
         written=config,
     )
+
+
+def _paths(written: ProxyPathNormalization | None) -> Paths:
+    """DEFAULT is BASE."""
+    name = written.normalization if written else None
+    return Paths.BASE if name in {None, "DEFAULT"} else Paths[name]

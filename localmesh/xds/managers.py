@@ -17,6 +17,7 @@ from localmesh.mesh import Mesh
 from localmesh.mesh.identity import Protocol, Seconds
 from localmesh.mesh.pods import Pod
 from localmesh.mesh.routes import Target, WeightedTarget
+from localmesh.mesh.security import Paths
 from localmesh.mesh.telemetry import Telemetry
 from localmesh.mesh.upstreams import ConsistentHash, Upstream
 from localmesh.xds import names, rbac
@@ -29,6 +30,7 @@ TCP_PROXY = "envoy.filters.network.tcp_proxy"
 NETWORK_RBAC = "envoy.filters.network.rbac"
 
 _Manager = hcm.HttpConnectionManager
+_ESCAPED_SLASHES = {Paths.DECODE_AND_MERGE_SLASHES: _Manager.UNESCAPE_AND_FORWARD}
 
 # Filters that count what a protocol says, and pass it on. Istio leaves those of MySQL and Redis off.
 PROTOCOL_FILTERS = {
@@ -102,8 +104,9 @@ def http(
         set_current_client_cert_details=side.certificate_parts,
         server_name=side.server_name,
         use_remote_address=boolean(side.use_remote_address),
-        normalize_path=boolean(True),
-        path_with_escaped_slashes_action=_Manager.KEEP_UNCHANGED,
+        normalize_path=boolean(mesh.paths is not Paths.NONE),
+        merge_slashes=mesh.paths in {Paths.MERGE_SLASHES, Paths.DECODE_AND_MERGE_SLASHES},
+        path_with_escaped_slashes_action=_ESCAPED_SLASHES.get(mesh.paths, _Manager.KEEP_UNCHANGED),
         proxy_100_continue=True,
         # A stream's idle time is the business of a route, so that long streams live as long as they are wanted.
         stream_idle_timeout=duration_pb2.Duration(),
