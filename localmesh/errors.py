@@ -25,15 +25,21 @@ class Where:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing that is wrong in the input: `what`, and in `hint` what was meant or what to try."""
+    """One thing that is wrong in the input: `what`, and in `hint` what was meant or what to try.
+
+    `code` names the finding for good, where it has a name: see `localmesh.codes`.
+    """
 
     where: Where
     what: str
     hint: str = ""
+    code: str = ""
 
     def __str__(self) -> str:
-        """One line: `file:line: path: what (hint)`."""
-        return f"{self.where}: {self.what}" + (f" ({self.hint})" if self.hint else "")
+        """One line: `file:line: path: what (hint) [code]`."""
+        hint = f" ({self.hint})" if self.hint else ""
+        code = f" [{self.code}]" if self.code else ""
+        return f"{self.where}: {self.what}{hint}{code}"
 
 
 class MeshError(Exception):

@@ -44,6 +44,7 @@ def plain(found: Iterable[Problem]) -> list[dict[str, object]]:
             "path": each.where.path,
             "what": each.what,
             "hint": each.hint,
+            "code": each.code,
         }
         for each in found
     ]

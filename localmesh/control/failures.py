@@ -32,6 +32,7 @@ def encode_problems(problems: Iterable[Problem]) -> list[ProblemMessage]:
             path=each.where.path,
             what=each.what,
             hint=each.hint,
+            code=each.code,
         )
         for each in problems
     ]
@@ -39,4 +40,7 @@ def encode_problems(problems: Iterable[Problem]) -> list[ProblemMessage]:
 
 def decode_problems(messages: Iterable[ProblemMessage]) -> list[Problem]:
     """Each message as a problem."""
-    return [Problem(Where(each.file, each.line, each.column, each.path), each.what, each.hint) for each in messages]
+    return [
+        Problem(Where(each.file, each.line, each.column, each.path), each.what, each.hint, each.code)
+        for each in messages
+    ]

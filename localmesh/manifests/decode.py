@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import yaml
 
+from localmesh.codes import NOT_HERE, UNKNOWN_FIELD
 from localmesh.errors import Problems
 from localmesh.manifests import unsupported, values
 from localmesh.manifests.nodes import Reading, described, entries, joined, nearest
@@ -140,7 +141,8 @@ def _read(plan: _Plan, node: yaml.Node, path: str, reading: Reading) -> Any:
     for name, key, value in entries(node, path, reading):
         field_plan = plan.fields.get(name)
         if name in plan.refused:
-            reading.refuse(key, joined(path, name), f"{name} runs in the cluster, not locally", plan.refused[name])
+            what = f"{name} runs in the cluster, not locally"
+            reading.refuse(key, joined(path, name), what, plan.refused[name], NOT_HERE.code)
         elif field_plan is None:
             known = known and name in plan.ignored
             if name not in plan.ignored:
@@ -169,7 +171,9 @@ def _note_places(places: dict[str, Place], name: str, value: yaml.Node) -> None:
 
 def _refuse_unknown(plan: _Plan, name: str, key: yaml.Node, path: str, reading: Reading) -> None:
     known = [*plan.fields, *plan.ignored, *plan.refused]
-    reading.refuse(key, joined(path, name), f'{plan.spoken} has no field "{name}"', nearest(name, known))
+    reading.refuse(
+        key, joined(path, name), f'{plan.spoken} has no field "{name}"', nearest(name, known), UNKNOWN_FIELD.code
+    )
 
 
 def _complete(plan: _Plan, found: dict[str, Any], node: yaml.Node, path: str, reading: Reading) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from localmesh.codes import NOT_HERE
 from localmesh.errors import Problem, Problems, Where
 from localmesh.manifests import rules, unsupported
 from localmesh.manifests.decode import read
@@ -183,7 +184,8 @@ def _load_kind(document: _Document, reading: Reading, found: _Found) -> None:
     elif (group, kind) in SKIPPED:
         found.skipped.append(Skipped(reading.where(node, path), kind, document.name, SKIPPED[group, kind]))
     elif (group, kind) in unsupported.KINDS:
-        reading.refuse(node, path, f"{kind} runs in the cluster, not locally", unsupported.KINDS[group, kind])
+        what = f"{kind} runs in the cluster, not locally"
+        reading.refuse(node, path, what, unsupported.KINDS[group, kind], NOT_HERE.code)
     else:
         what = f'there is no kind "{kind}" in {document.api_version}'
         reading.refuse(node, path, what, why_unknown(group, kind))

@@ -26,9 +26,9 @@ class Reading:
         mark = node.start_mark
         return Where(self.file, mark.line + 1, mark.column + 1, path)
 
-    def refuse(self, node: yaml.Node, path: str, what: str, hint: str = "") -> None:
+    def refuse(self, node: yaml.Node, path: str, what: str, hint: str = "", code: str = "") -> None:
         """Note that this node is wrong."""
-        self.problems.append(Problem(self.where(node, path), what, hint))
+        self.problems.append(Problem(self.where(node, path), what, hint, code))
 
 
 def described(node: yaml.Node) -> str:

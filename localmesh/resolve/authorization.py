@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from localmesh import codes
 from localmesh.manifests.documents import Documents
 from localmesh.manifests.istio import AuthorizationPolicy, RequestAuthentication
 from localmesh.manifests.istio.common import LabelSelector, PolicyTargetReference
@@ -107,7 +108,9 @@ def _source(written: WrittenSource, findings: Findings) -> Source:
 def _operation(written: WrittenOperation, findings: Findings) -> Operation:
     for index, method in _grpc_methods(written):
         what = f"{method!r} is no HTTP method, so this never matches: a gRPC call is POST to that path"
-        findings.warn(written.at("methods", index), what, f"paths: [{method}] and methods: [POST]")
+        findings.warn(
+            codes.METHOD_IS_A_PATH, written.at("methods", index), what, f"paths: [{method}] and methods: [POST]"
+        )
     return Operation(
         hosts=written.hosts,
         not_hosts=written.not_hosts,

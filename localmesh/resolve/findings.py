@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from localmesh.codes import NOT_HERE, Code
 from localmesh.errors import Problem, Where
 
 
@@ -13,19 +14,20 @@ class Findings:
         self._problems: dict[Problem, None] = {}
         self._warnings: dict[Problem, None] = {}
 
-    def problem(self, where: Where, what: str, hint: str = "") -> None:
+    def problem(self, where: Where, what: str, hint: str = "", code: Code | None = None) -> None:
         """Something that must be mended before the mesh means what was written."""
-        self._problems[Problem(where, what, hint)] = None
+        self._problems[code.at(where, what, hint) if code else Problem(where, what, hint)] = None
 
-    def warn(self, where: Where, what: str, hint: str = "") -> None:
+    def warn(self, code: Code, where: Where, what: str, hint: str = "") -> None:
         """Something that is taken as written and hardly meant."""
-        self._warnings[Problem(where, what, hint)] = None
+        self._warnings[code.at(where, what, hint)] = None
 
     def unsupported(self, where: Where, field: str) -> None:
         """A field of Istio's API that has a meaning in the cluster and none here yet."""
         self.problem(
             where,
             f"{field} is valid in Istio but not supported by localmesh yet: it runs in the cluster, not locally",
+            code=NOT_HERE,
         )
 
     @property

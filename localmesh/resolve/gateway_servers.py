@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from localmesh import codes
 from localmesh.manifests.istio import Gateway
 from localmesh.manifests.istio.gateway import Server
 from localmesh.mesh.identity import Protocol
@@ -97,13 +98,13 @@ def merged(opened: Iterable[Opened], findings: Findings) -> Iterator[Opened]:
             again = next((host for host in each.written.hosts if host in known), None)
             if again is not None:
                 what = f"host {again!r} is served on port {each.port} already; Istio leaves this server out"
-                findings.warn(each.written.where, what, f"first at {known[again].written.where}")
+                findings.warn(codes.LEFT_OUT_SERVER, each.written.where, what, f"first at {known[again].written.where}")
                 continue
             known.update(dict.fromkeys(each.written.hosts, each))
         current = first.setdefault(each.port, each)
         if current is not each and (current.written.bind or "") == bind and not _fit(current, each, tables):
             what = f"port {each.port} is taken by a server that this one cannot share it with; Istio leaves it out"
-            findings.warn(each.written.where, what, f"the other is at {current.written.where}")
+            findings.warn(codes.LEFT_OUT_SERVER, each.written.where, what, f"the other is at {current.written.where}")
             continue
         tables.add(each.route_table)
         yield each

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from localmesh import codes
 from localmesh.manifests.documents import Documents
 from localmesh.manifests.istio import (
     AuthorizationPolicy,
@@ -82,7 +83,11 @@ def check_references(
         _check_rule(rule, services, findings)
     for gateway in gateways.written:
         if not any(selects(gateway.spec.selector, seat.pod.labels) for seat in seats if _is_gateway(seat)):
-            findings.warn(gateway.spec.at("selector"), "no gateway pod has these labels: nothing opens this Gateway")
+            findings.warn(
+                codes.CLOSED_GATEWAY,
+                gateway.spec.at("selector"),
+                "no gateway pod has these labels: nothing opens this Gateway",
+            )
     _check_selectors(documents, world, seats, findings)
 
 
@@ -98,15 +103,25 @@ def _check_bound(bound: Bound, services: Mapping[str, Service], gateways: set[st
         name = bound.gateways[index]
         if name != MESH and name not in gateways:
             hint = nearest(name, gateways) or "a Gateway is named `name` or `namespace/name`"
-            findings.problem(spec.at("gateways", index), f"there is no Gateway {name}", hint)
+            findings.problem(spec.at("gateways", index), f"there is no Gateway {name}", hint, codes.NO_SUCH_GATEWAY)
     internal = [host for host in bound.hosts if host in services]
     if internal and MESH not in bound.gateways:
         what = f"{internal[0]} is a service of the mesh, but this VirtualService does not act on calls inside it"
-        findings.warn(spec.at("gateways"), what, "add `mesh` to gateways, if callers in the mesh are meant too")
+        findings.warn(
+            codes.NOT_IN_THE_MESH,
+            spec.at("gateways"),
+            what,
+            "add `mesh` to gateways, if callers in the mesh are meant too",
+        )
     if bound.hosts and bound.gateways == (MESH,):
         for index, host in enumerate(bound.hosts):
             if not any(matches(service, host) for service in services) if is_wildcard(host) else host not in services:
-                findings.warn(spec.at("hosts", index), f"there is no service {host}", nearest_host(host, services))
+                findings.warn(
+                    codes.NOBODY_ASKS,
+                    spec.at("hosts", index),
+                    f"there is no service {host}",
+                    nearest_host(host, services),
+                )
     for route in spec.http:
         _check_times(route, findings)
 
@@ -119,10 +134,19 @@ def _check_owners(virtual_services: VirtualServices, findings: Findings) -> None
             owner = owners.setdefault((host, bound.export_to), bound)
             if owner is not bound and bound.written is not None:
                 what = f"{host} has a VirtualService already; in the mesh this one is not used for it"
-                findings.warn(bound.written.spec.at("hosts", index), what, f"{owner.config} is older")
+                findings.warn(
+                    codes.SECOND_VIRTUAL_SERVICE,
+                    bound.written.spec.at("hosts", index),
+                    what,
+                    f"{owner.config} is older",
+                )
     for key, delegate in virtual_services.delegates.items():
         if key not in virtual_services.used_delegates and delegate.where is not None:
-            findings.warn(delegate.where, "a VirtualService without hosts acts only where another delegates to it")
+            findings.warn(
+                codes.IDLE_DELEGATE,
+                delegate.where,
+                "a VirtualService without hosts acts only where another delegates to it",
+            )
 
 
 def _check_times(route: HTTPRoute, findings: Findings) -> None:
@@ -132,7 +156,7 @@ def _check_times(route: HTTPRoute, findings: Findings) -> None:
     tries = (retries.attempts or 0) + 1
     if tries * retries.per_try_timeout > route.timeout:
         what = f"{tries} tries of {retries.per_try_timeout:g} s do not fit into the timeout of {route.timeout:g} s"
-        findings.warn(retries.at("per_try_timeout"), what, "the last tries never happen")
+        findings.warn(codes.TRIES_BEYOND_TIMEOUT, retries.at("per_try_timeout"), what, "the last tries never happen")
 
 
 def _check_destination(destination: Destination, known: _Known, findings: Findings) -> None:
@@ -142,6 +166,7 @@ def _check_destination(destination: Destination, known: _Known, findings: Findin
             destination.at("host"),
             f"there is no service {destination.host}",
             nearest_host(destination.host, known.services),
+            codes.NO_SUCH_HOST,
         )
         return
     if destination.port is not None and service.port(destination.port.number) is None:
@@ -158,11 +183,13 @@ def _check_subset(destination: Destination, service: Service, known: _Known, fin
     if not found:
         what = f"no DestinationRule defines subset {subset!r} of {service.host}"
         hint = nearest(subset, known.rules.subsets_of(service.host)) or "requests to it would get 503"
-        findings.problem(destination.at("subset"), what, hint)
+        findings.problem(destination.at("subset"), what, hint, codes.NO_SUCH_SUBSET)
         return
     if not any(known.holds(service, labels) for labels in found):
         what = f"subset {subset!r} of {service.host} selects no pod"
-        findings.problem(destination.at("subset"), what, "compare the subset's labels with those of the pods")
+        findings.problem(
+            destination.at("subset"), what, "compare the subset's labels with those of the pods", codes.EMPTY_SUBSET
+        )
 
 
 def _check_rule(rule: DestinationRule, services: Mapping[str, Service], findings: Findings) -> None:
@@ -170,7 +197,9 @@ def _check_rule(rule: DestinationRule, services: Mapping[str, Service], findings
     host = qualified(spec.host, rule.namespace)
     found = any(matches(each, host) for each in services) if is_wildcard(host) else host in services
     if not found:
-        findings.warn(spec.at("host"), f"there is no service {host}", nearest_host(host, services))
+        findings.warn(
+            codes.RULE_FOR_NOBODY, spec.at("host"), f"there is no service {host}", nearest_host(host, services)
+        )
 
 
 def _check_selectors(documents: Documents, world: World, seats: tuple[Seat, ...], findings: Findings) -> None:
@@ -189,4 +218,6 @@ def _check_selectors(documents: Documents, world: World, seats: tuple[Seat, ...]
             continue
         reach = spaces if written.namespace == root else {written.namespace}
         if not any(index.selected(space, selector.match_labels) for space in reach):
-            findings.warn(selector.at("match_labels"), f"no pod of {written.namespace} has these labels")
+            findings.warn(
+                codes.SELECTS_NOTHING, selector.at("match_labels"), f"no pod of {written.namespace} has these labels"
+            )

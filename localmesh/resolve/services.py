@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from localmesh import codes
 from localmesh.errors import Where
 from localmesh.manifests.documents import Documents
 from localmesh.manifests.kubernetes import EndpointSlice
@@ -128,7 +129,9 @@ class _Builder:
         if spec.selector and not seats:
             labels = ", ".join(f"{key}={value}" for key, value in spec.selector.items())
             self.findings.warn(
-                spec.at("selector"), f"the selector ({labels}) matches no pod of {self.written.namespace}"
+                codes.SERVICE_WITHOUT_PODS,
+                spec.at("selector"),
+                f"the selector ({labels}) matches no pod of {self.written.namespace}",
             )
         endpoints = {}
         for port in self.ports:

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from localmesh import codes
 from localmesh.manifests.documents import Documents
 from localmesh.manifests.istio import Sidecar
 from localmesh.manifests.istio.destination_rule import ConnectionPoolSettings
@@ -139,4 +140,4 @@ def _refuse_fields(sidecar: Sidecar, findings: Findings) -> None:
             findings.unsupported(ingress.at("bind"), "ingress[].bind")
         if ingress.tls is not None:
             what = "Istio ignores tls of an ingress listener unless its experimental flag is set"
-            findings.warn(ingress.at("tls"), what)
+            findings.warn(codes.INGRESS_TLS_IGNORED, ingress.at("tls"), what)

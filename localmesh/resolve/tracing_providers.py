@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from localmesh import codes
 from localmesh.manifests.providers import ExtensionProvider
 from localmesh.mesh.services import Service
 from localmesh.mesh.telemetry import OpenTelemetry
@@ -22,7 +23,9 @@ def provider_of(
     host = otel.service.rpartition("/")[2]  # `namespace/host`: the host itself is full
     service = services.get(host) or _short(otel.service, services)
     if service is None:
-        findings.warn(otel.at("service"), f"there is no service {otel.service!r}: nothing is traced")
+        findings.warn(
+            codes.NO_COLLECTOR, otel.at("service"), f"there is no service {otel.service!r}: nothing is traced"
+        )
         return None
     return OpenTelemetry(written.name, service.host, otel.port, otel.max_tag_length)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from localmesh import codes
 from localmesh.errors import Where
 from localmesh.manifests.documents import Documents
 from localmesh.manifests.istio import VirtualService
@@ -150,7 +151,12 @@ class VirtualServices:
                     yield each
                 else:
                     what = f"this match can never hold below {bound.config}'s delegate"
-                    findings.warn(each, what, f"the route is left out; the root matches at {route.where}")
+                    findings.warn(
+                        codes.IMPOSSIBLE_DELEGATE,
+                        each,
+                        what,
+                        f"the route is left out; the root matches at {route.where}",
+                    )
 
 
 def indexed(bound: Iterable[Bound]) -> Seen:

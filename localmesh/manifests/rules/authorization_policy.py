@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from localmesh import codes
 from localmesh.errors import Problem
 from localmesh.manifests.istio.security import AuthorizationPolicy, AuthorizationPolicySpec, Operation, Rule, Source
 from localmesh.manifests.record import Record, spelled
@@ -47,7 +48,7 @@ def warnings(resource: AuthorizationPolicy) -> Iterator[Problem]:
         tcp_operation = any(each.ports or each.not_ports for each in operations)
         if (sources and not operations and not tcp_source) or (operations and not tcp_operation):
             what = "on TCP ports this DENY rule denies every connection: all it asks for is HTTP"
-            yield Problem(rule.where, what, "name the ports under to.operation.ports")
+            yield codes.DENIES_TCP.at(rule.where, what, "name the ports under to.operation.ports")
 
 
 def _action(spec: AuthorizationPolicySpec) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from localmesh import codes
 from localmesh.errors import Problem
 from localmesh.manifests.istio.gateway import Gateway, Server
 from localmesh.manifests.rules import tls
@@ -31,7 +32,9 @@ def warnings(resource: Gateway) -> Iterator[Problem]:
     for server in resource.spec.servers:
         yield from tls.server_warnings(server.tls)
         if server.tls and server.tls.https_redirect and not is_http(server.port.protocol):
-            yield Problem(server.tls.at("https_redirect"), "httpsRedirect is for servers that speak plain HTTP")
+            yield codes.REDIRECT_ON_TLS.at(
+                server.tls.at("https_redirect"), "httpsRedirect is for servers that speak plain HTTP"
+            )
 
 
 def _server(server: Server) -> Iterator[Problem]:

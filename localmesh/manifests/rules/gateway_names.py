@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from localmesh import codes
 from localmesh.errors import Problem
 from localmesh.manifests.istio.virtual_service import (
     HTTPMatchRequest,
@@ -34,4 +35,4 @@ def gateway_name_warnings(bound: Bound) -> Iterator[Problem]:
         if "/" not in name and "." in name:
             gateway, namespace, *_ = name.split(".")
             what = f'"{name}" is the older way to name a gateway'
-            yield Problem(bound.at("gateways", index), what, f"write {namespace}/{gateway}")
+            yield codes.OLD_GATEWAY_NAME.at(bound.at("gateways", index), what, f"write {namespace}/{gateway}")

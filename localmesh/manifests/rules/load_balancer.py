@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator
 
+from localmesh import codes
 from localmesh.errors import Problem
 from localmesh.manifests.istio.destination_rule import (
     ConsistentHashLB,
@@ -37,11 +38,11 @@ def warnings(settings: LoadBalancerSettings | None, outlier: OutlierDetection | 
     ring = settings.consistent_hash
     if ring and ring.minimum_ring_size:
         what = "minimumRingSize is deprecated here"
-        yield Problem(ring.at("minimum_ring_size"), what, "use ringHash.minimumRingSize")
+        yield codes.DEPRECATED.at(ring.at("minimum_ring_size"), what, "use ringHash.minimumRingSize")
     locality = settings.locality_lb_setting
     if locality and (locality.failover or locality.failover_priority) and outlier is None:
         what = "failover needs outlierDetection: without it no endpoint is ever unhealthy"
-        yield Problem(locality.where, what)
+        yield codes.FAILOVER_WITHOUT_HEALTH.at(locality.where, what)
 
 
 def _hash(ring: ConsistentHashLB) -> Iterator[Problem]:

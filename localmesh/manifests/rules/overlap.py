@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from localmesh import codes
 from localmesh.errors import Problem
 from localmesh.manifests.istio.common import StringMatch
 from localmesh.manifests.istio.virtual_service import HTTPMatchRequest, HTTPRoute, TCPRoute, TLSRoute
@@ -15,7 +16,9 @@ def unreachable(routes: Sequence[_Route]) -> Iterator[Problem]:
     seen: list[tuple[HTTPMatchRequest | object, _Route]] = []
     for route in routes:
         if catch_all is not None:
-            yield Problem(route.where, "no call reaches this route", f"{catch_all.where} has no match: it takes all")
+            yield codes.UNREACHED_ROUTE.at(
+                route.where, "no call reaches this route", f"{catch_all.where} has no match: it takes all"
+            )
             continue
         if not route.match:
             catch_all = route
@@ -28,7 +31,9 @@ def _covered(match: object, seen: Sequence[tuple[object, _Route]]) -> Iterator[P
     for earlier, route in seen:
         if _same(earlier, match) or _wider(earlier, match):
             where = getattr(match, "where", route.where)
-            yield Problem(where, "no call reaches this match", f"{route.where} matches all of it earlier")
+            yield codes.UNREACHED_MATCH.at(
+                where, "no call reaches this match", f"{route.where} matches all of it earlier"
+            )
             return
 
 

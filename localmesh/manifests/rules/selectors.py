@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from localmesh import codes
 from localmesh.errors import Problem, Where
 from localmesh.manifests.istio.common import LabelSelector, PolicyTargetReference, WorkloadSelector
 from localmesh.manifests.rules.names import wrong_label_pair
@@ -32,7 +33,7 @@ def problems(selector: LabelSelector | WorkloadSelector | None) -> Iterator[Prob
 def warnings(selector: LabelSelector | WorkloadSelector | None) -> Iterator[Problem]:
     """A selector that selects everything."""
     if selector is not None and not labels_of(selector)[1]:
-        yield Problem(selector.where, "this selector has no labels: it selects every pod of the namespace")
+        yield codes.SELECTS_ALL.at(selector.where, "this selector has no labels: it selects every pod of the namespace")
 
 
 def target_problems(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from localmesh import codes
 from localmesh.errors import Problem
 from localmesh.manifests.kubernetes.service import Service
 from localmesh.manifests.rules.protocols import KNOWN
@@ -34,10 +35,12 @@ def warnings(resource: Service) -> Iterator[Problem]:
         if port.app_protocol:
             if port.app_protocol.lower() not in _APP_PROTOCOLS:
                 what = f'"{port.app_protocol}" is no protocol that Istio knows: it is detected by its first bytes'
-                yield Problem(port.at("app_protocol"), what, "such as grpc, http2 or tcp")
+                yield codes.UNKNOWN_PROTOCOL.at(port.at("app_protocol"), what, "such as grpc, http2 or tcp")
         elif not _named(port.name or ""):
             what = f'the port "{port.name or port.port}" names no protocol: it is detected by its first bytes'
-            yield Problem(port.where, what, f'appProtocol: grpc, or the name "grpc-{port.name or "api"}"')
+            yield codes.PORT_WITHOUT_PROTOCOL.at(
+                port.where, what, f'appProtocol: grpc, or the name "grpc-{port.name or "api"}"'
+            )
 
 
 def _named(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from localmesh import codes
 from localmesh.errors import Problem
 from localmesh.manifests.istio.service_entry import (
     ServiceEntry,
@@ -44,10 +45,10 @@ def warnings(resource: ServiceEntry) -> Iterator[Problem]:
     yield from selectors.warnings(spec.workload_selector)
     for index, host in enumerate(spec.hosts):
         if wrong := partial_wildcard(host):
-            yield Problem(spec.at("hosts", index), wrong)
+            yield codes.PARTIAL_WILDCARD.at(spec.at("hosts", index), wrong)
     if spec.workload_selector and spec.resolution != "STATIC":
         what = f"workloadSelector has no use with resolution {spec.resolution or 'NONE'}"
-        yield Problem(spec.at("workload_selector"), what, "resolution: STATIC")
+        yield codes.IDLE_SELECTOR.at(spec.at("workload_selector"), what, "resolution: STATIC")
 
 
 def workload_problems(resource: WorkloadEntry) -> Iterator[Problem]:

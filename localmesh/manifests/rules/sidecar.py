@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from localmesh import codes
 from localmesh.errors import Problem
 from localmesh.manifests.istio.sidecar import IstioEgressListener, IstioIngressListener, Sidecar
 from localmesh.manifests.rules import selectors, tls
@@ -44,14 +45,16 @@ def warnings(resource: Sidecar) -> Iterator[Problem]:
         yield from tls.server_warnings(ingress.tls)
         pool = ingress.connection_pool
         if pool and pool.http and not is_http(ingress.port.protocol):
-            yield Problem(pool.at("http"), "these settings need a port that speaks HTTP: only tcp applies")
+            yield codes.HTTP_POOL_ON_TCP.at(
+                pool.at("http"), "these settings need a port that speaks HTTP: only tcp applies"
+            )
     for egress in spec.egress:
         for index, host in enumerate(egress.hosts):
             namespace = host.partition("/")[0]
             if host in egress.hosts[:index] or f"{namespace}/*" in egress.hosts[:index]:
-                yield Problem(egress.at("hosts", index), f'"{host}" is listed already')
+                yield codes.HOST_LISTED_TWICE.at(egress.at("hosts", index), f'"{host}" is listed already')
         if "*/*" in egress.hosts and len(egress.hosts) > 1:
-            yield Problem(egress.at("hosts"), '"*/*" takes every host: the others add nothing')
+            yield codes.HOST_LISTED_TWICE.at(egress.at("hosts"), '"*/*" takes every host: the others add nothing')
 
 
 def _unique_ports(listeners: Sequence[IstioIngressListener | IstioEgressListener]) -> Iterator[Problem]:

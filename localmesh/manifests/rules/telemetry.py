@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from localmesh import codes
 from localmesh.errors import Problem
 from localmesh.manifests.istio.telemetry import CustomTag, Metrics, ProviderRef, Telemetry, Tracing
 from localmesh.manifests.rules import selectors
@@ -29,10 +30,10 @@ def warnings(resource: Telemetry) -> Iterator[Problem]:
     spec = resource.spec
     yield from selectors.warnings(spec.selector)
     for tracing in spec.tracing[1:]:
-        yield Problem(tracing.where, "only the first tracing of a Telemetry counts")
+        yield codes.SECOND_TRACING.at(tracing.where, "only the first tracing of a Telemetry counts")
     for tracing in spec.tracing:
         if len(tracing.providers) > 1:
-            yield Problem(tracing.at("providers"), "only one tracing provider counts")
+            yield codes.SECOND_TRACING.at(tracing.at("providers"), "only one tracing provider counts")
 
 
 def _providers(providers: Sequence[ProviderRef]) -> Iterator[Problem]:

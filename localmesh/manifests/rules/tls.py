@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from localmesh import codes
 from localmesh.errors import Problem
 from localmesh.manifests.istio.common import ServerTLSSettings
 from localmesh.manifests.istio.destination_rule import ClientTLSSettings
@@ -55,16 +56,18 @@ def server_warnings(tls: ServerTLSSettings | None) -> Iterator[Problem]:
         return
     if tls.min_protocol_version in {"TLSV1_0", "TLSV1_1"} and not tls.cipher_suites:
         what = "TLS below 1.2 needs cipherSuites: the default ones are for 1.2 and above"
-        yield Problem(tls.at("min_protocol_version"), what)
+        yield codes.OLD_TLS.at(tls.at("min_protocol_version"), what)
     for index, cipher in enumerate(tls.cipher_suites):
         if cipher and cipher != "ALL" and cipher[0].isalnum() and cipher not in _CIPHERS:
-            yield Problem(tls.at("cipher_suites", index), f'there is no cipher suite "{cipher}": it is ignored')
+            yield codes.CIPHER_IGNORED.at(
+                tls.at("cipher_suites", index), f'there is no cipher suite "{cipher}": it is ignored'
+            )
         elif cipher in tls.cipher_suites[:index]:
-            yield Problem(tls.at("cipher_suites", index), f'"{cipher}" is listed twice')
+            yield codes.CIPHER_IGNORED.at(tls.at("cipher_suites", index), f'"{cipher}" is listed twice')
     if tls.mode in {None, "PASSTHROUGH", "AUTO_PASSTHROUGH"}:
         for field in (*_OWN_FILES, "ca_crl"):
             if getattr(tls, field):
-                yield Problem(tls.at(field), "PASSTHROUGH ends no TLS: certificates are ignored")
+                yield codes.CERTIFICATE_IGNORED.at(tls.at(field), "PASSTHROUGH ends no TLS: certificates are ignored")
 
 
 def client_problems(tls: ClientTLSSettings | None) -> Iterator[Problem]:

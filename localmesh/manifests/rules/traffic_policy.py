@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from localmesh import codes
 from localmesh.errors import Problem
 from localmesh.manifests.istio.destination_rule import (
     ConnectionPoolSettings,
@@ -45,7 +46,7 @@ def warnings(policy: TrafficPolicy) -> Iterator[Problem]:
         outlier = each.outlier_detection
         if outlier and outlier.consecutive_errors:
             what = "consecutiveErrors is deprecated and has no effect"
-            yield Problem(outlier.at("consecutive_errors"), what, "use consecutive5xxErrors")
+            yield codes.DEAD_OUTLIER_FIELD.at(outlier.at("consecutive_errors"), what, "use consecutive5xxErrors")
 
 
 def _parts(policy: TrafficPolicy | PortTrafficPolicy) -> Iterator[Problem]:

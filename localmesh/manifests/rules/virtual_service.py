@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from localmesh import codes
 from localmesh.errors import Problem
 from localmesh.manifests.istio.virtual_service import TCPRoute, TLSRoute, VirtualService, VirtualServiceSpec
 from localmesh.manifests.rules import visibility
@@ -42,10 +43,12 @@ def warnings(resource: VirtualService) -> Iterator[Problem]:
     yield from gateway_name_warnings(spec)
     for route in spec.http:
         if route.mirror_percent is not None:
-            yield Problem(route.at("mirror_percent"), "mirrorPercent is deprecated", "use mirrorPercentage")
+            yield codes.DEPRECATED.at(route.at("mirror_percent"), "mirrorPercent is deprecated", "use mirrorPercentage")
         abort = route.fault.abort if route.fault else None
         if abort and abort.http_status is None and abort.grpc_status is None and abort.http2_error is None:
-            yield Problem(abort.where, "this abort has no status: it does nothing", "set httpStatus or grpcStatus")
+            yield codes.IDLE_ABORT.at(
+                abort.where, "this abort has no status: it does nothing", "set httpStatus or grpcStatus"
+            )
     for routes in (spec.http, spec.tcp, spec.tls):
         yield from unreachable(routes)
 
