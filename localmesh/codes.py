@@ -1,4 +1,4 @@
-"""What `localmesh check` finds, by stable codes: LM0xx are errors, the others are warnings. docs/warnings.md is made of it.
+"""What `localmesh check` finds, by stable codes: LM0xx are errors, the others warnings. docs/warnings.md is made of it.
 
 A code never changes its meaning and is never given again. `istioctl` is the code under which `istioctl analyze` says
 the same (1.30; "" where it is silent), and IST0133 is how it passes on what istiod's own validation warns about.
@@ -35,7 +35,8 @@ class Code:
 UNKNOWN_FIELD = Code(
     "LM001",
     "A field that the API does not have",
-    "A cluster drops it in silence (or refuses it under strict field validation), and the policy means less than it says.",
+    "A cluster drops it in silence (or refuses it under strict field validation), and the policy means less than "
+    "it says.",
     "Write the field that was meant: the nearest known name is given.",
 )
 NOT_HERE = Code(
@@ -143,15 +144,17 @@ TRIES_BEYOND_TIMEOUT = Code(
     "LM111",
     "Tries that do not fit into the timeout",
     "The route's timeout ends the call before the last tries begin: they never happen.",
-    "Let (attempts + 1) × perTryTimeout be less than timeout, or leave perTryTimeout out.",
+    "Let (attempts + 1) times perTryTimeout be less than timeout, or leave perTryTimeout out.",
 )
 RETRIED_WRITE = Code(
     "LM112",
     "A retry of a call that may have been carried out",
-    "The condition also holds after the server has acted: a method that is not idempotent is carried out twice. Istio's "
-    "own policy, in force where a route has no `retries` or no `retryOn`, retries unavailable and cancelled on every method.",
-    "Retry only before anything was processed (connect-failure, refused-stream, reset-before-request), set attempts: 0, or "
-    "give the read-only methods (Get…, List…, BatchGet…, Watch… …: judged by name) a route of their own with exact matches.",
+    "The condition also holds after the server has acted: a method that is not idempotent is carried out twice. "
+    "Istio's own policy, in force where a route has no `retries` or no `retryOn`, retries unavailable and "
+    "cancelled on every method.",
+    "Retry only before anything was processed (connect-failure, refused-stream, reset-before-request), set "
+    "attempts: 0, or give the read-only methods (Get…, List…, BatchGet…, Watch… …: judged by name) a route of "
+    "their own with exact matches.",
 )
 NOT_AT_THE_GATEWAY = Code(
     "LM113",
@@ -179,7 +182,8 @@ FAILOVER_WITHOUT_HEALTH = Code(
 UNVERIFIED_SERVER = Code(
     "LM203",
     "TLS to a server whose certificate nothing verifies",
-    "SIMPLE and MUTUAL without caCertificates or credentialName trust the certificates of the proxy's own system, or none.",
+    "SIMPLE and MUTUAL without caCertificates or credentialName trust the certificates of the proxy's own system, "
+    "or none.",
     "Set caCertificates or credentialName, and subjectAltNames with it.",
     "IST0128, IST0129",
 )
@@ -203,8 +207,8 @@ CLOSED_GATEWAY = Code(
 LEFT_OUT_SERVER = Code(
     "LM302",
     "Gateway servers that cannot share their port",
-    "Two servers on one port of a gateway pod fit together where both are HTTP, or both are TLS with other hosts. Istio "
-    "keeps the older one and leaves the other out.",
+    "Two servers on one port of a gateway pod fit together where both are HTTP, or both are TLS with other hosts. "
+    "Istio keeps the older one and leaves the other out.",
     "Give it a port of its own, or other hosts.",
     "IST0145",
 )
@@ -242,7 +246,8 @@ REDIRECT_ON_TLS = Code(
 DENIES_TCP = Code(
     "LM401",
     "A DENY rule that denies every connection of TCP ports",
-    "On a TCP port HTTP attributes cannot be asked for. A DENY rule leaves them out, and what is left denies everything.",
+    "On a TCP port HTTP attributes cannot be asked for. A DENY rule leaves them out, and what is left denies "
+    "everything.",
     "Name the HTTP ports under to.operation.ports.",
     "IST0133",
 )
@@ -263,8 +268,8 @@ SELECTS_NOTHING = Code(
 METHOD_IS_A_PATH = Code(
     "LM404",
     "A gRPC method written as an HTTP method",
-    "`methods` are HTTP methods, and a gRPC call is a POST: the rule never matches. An ALLOW rule then allows nothing, and a "
-    "DENY rule denies nothing.",
+    "`methods` are HTTP methods, and a gRPC call is a POST: the rule never matches. An ALLOW rule then allows "
+    "nothing, and a DENY rule denies nothing.",
     "Write methods: [POST] and paths: [/package.Service/Method].",
 )
 
@@ -273,8 +278,8 @@ METHOD_IS_A_PATH = Code(
 PORT_WITHOUT_PROTOCOL = Code(
     "LM501",
     "A port that names no protocol",
-    "The proxy waits for the first bytes to guess it, and what it does not know it treats as TCP: no routes, no retries, no "
-    "per-call balancing. Servers that speak first (databases) are delayed.",
+    "The proxy waits for the first bytes to guess it, and what it does not know it treats as TCP: no routes, no "
+    "retries, no per-call balancing. Servers that speak first (databases) are delayed.",
     "Set appProtocol: grpc, or name the port grpc-….",
     "IST0118",
 )
