@@ -27,6 +27,12 @@ class Mesh(Protocol):
     gateway: str
     """`host:port` of the gateway, plaintext HTTP/2."""
 
+    edge: str
+    """`host:port` of port 80 of the lab's own gateway, `app: edge`. It serves what a test's policies say."""
+
+    edge_tls: str
+    """`host:port` of its port 443."""
+
     def pods(self) -> tuple[PodInfo, ...]:
         """All pods."""
 

@@ -69,12 +69,13 @@ class Lab:
         deadline: float = 20,
         headers: dict[str, str] | None = None,
     ) -> dict[str, Any]:
-        """caller calls echo's method with this request, within `deadline` seconds; `headers` begin with x-lab-."""
-        return await self.ask({"via": request, "path": f"/lab.Echo/{method}", "timeout": deadline}, headers=headers)
+        """caller calls echo's method (or any path) with this request and headers, within `deadline` seconds."""
+        path = method if method.startswith("/") else f"/lab.Echo/{method}"
+        return await self.ask({"via": request, "path": path, "timeout": deadline, "headers": headers or {}})
 
-    async def ask(self, asked: dict[str, Any], *, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    async def ask(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Ask caller itself."""
-        metadata = [("authorization", f"Bearer {self.token}"), *(headers or {}).items()]
+        metadata = [("authorization", f"Bearer {self.token}")]
         echo = self.channel.unary_unary("/lab.Echo/Read", request_serializer=bytes, response_deserializer=bytes)
         reply = await echo(json.dumps(asked).encode(), metadata=metadata, timeout=30)
         answer: dict[str, Any] = json.loads(reply)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import jwt
@@ -22,12 +23,12 @@ LAB = Path(__file__).parent / "lab"
 ECHO_IMAGE = {"command": ["${python}", "-m", "tests.mesh.lab.echo"], "listen": {"grpc": {"env": "LISTEN"}}}
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 outside the range that the kernel hands out (32768 and above)."""
+def free_ports() -> Iterator[int]:
+    """Ports of 127.0.0.1 outside the range that the kernel hands out (32768 and above)."""
     for port in range(18080, 18380):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)):
-                return port
+                yield port
     raise RuntimeError("no free port from 18080 to 18379")
 
 
@@ -36,14 +37,15 @@ class LocalMesh:
 
     def __init__(self, folder: Path) -> None:
         self.deploy, self.state = folder / "deploy", folder / "state"
-        port = free_port()
-        self.gateway = f"127.0.0.1:{port}"
+        self.gateway, self.edge, self.edge_tls = (f"127.0.0.1:{port}" for port in islice(free_ports(), 3))
         shutil.copytree(ROOT / "deploy", self.deploy)
         shutil.copy(LAB / "lab.yaml", self.deploy / "lab.yaml")
         local = yaml.safe_load((self.deploy / "local.yaml").read_text())
         local["images"]["localmesh/echo"] = ECHO_IMAGE
         for exposed in local["expose"]:
             exposed["address"] = self.gateway
+        for edge_port, address in ((8080, self.edge), (8443, self.edge_tls)):
+            local["expose"].append({"gateway": "lab/edge", "port": edge_port, "address": address})
         (self.deploy / "local.yaml").write_text(yaml.safe_dump(local))
 
     def command(self, *words: str, timeout: float = 120) -> str:

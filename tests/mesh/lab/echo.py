@@ -3,11 +3,14 @@
 A request: {"key": …, "fail": "UNAVAILABLE", "times": 2, "delay": 0.5, "after_headers": false, "via": {…}}
   fail, times    fail the first `times` calls with this `key` at this replica group (all: no `times`)
   delay          wait so many seconds first
+  where          fail and delay only in pods of this version
   via            do not answer: call a peer with this request and answer what it answered
   to, path       of via: the variable that names the peer (TARGET), and the method (/lab.Echo/Read)
+  headers        of via: what to send with it
   knock          do not answer: open a TCP connection to the peer that this variable names, send `say` (hexadecimal),
                  and answer {"heard": hexadecimal, "closed": whether the peer hung up within 3 s}
-An answer: {"pod": …, "version": …, "headers": {…}, "calls": how often this pod saw the key, "at": [monotonic seconds]}
+An answer: {"pod": …, "version": …, "path": the method that was called (any but Stream will do), "headers": {…},
+            "calls": how often this pod saw the key, "at": [monotonic seconds]}
 
     python -m tests.mesh.lab.echo      # LISTEN, TARGET (and further peers), POD_NAME, POD_VERSION from the environment
 """
@@ -20,6 +23,7 @@ import signal
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Any
 
 import grpc
@@ -28,11 +32,10 @@ from grpc_health.v1._async import HealthServicer
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 SERVICE = "lab.Echo"
-METHODS = ("Read", "Write", "Other")
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
-class Echo:
+class Echo(grpc.GenericRpcHandler):
     """Counts calls by key and does as it is told."""
 
     def __init__(self, pod: str, version: str, peers: Mapping[str, str]) -> None:
@@ -40,21 +43,28 @@ class Echo:
         self.seen: dict[str, list[float]] = defaultdict(list)
         self.channels: dict[str, grpc.aio.Channel] = {}
 
-    async def unary(self, request: bytes, context: Context) -> bytes:
+    def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        """Every method is answered: what a path may become on the way is not known here."""
+        form = {"request_deserializer": bytes, "response_serializer": bytes}
+        if details.method == f"/{SERVICE}/Stream":
+            return grpc.unary_stream_rpc_method_handler(self.stream, **form)
+        return grpc.unary_unary_rpc_method_handler(partial(self.unary, details.method), **form)
+
+    async def unary(self, path: str, request: bytes, context: Context) -> bytes:
         """One call."""
         asked: dict[str, Any] = json.loads(request or b"{}")
         headers = dict(context.invocation_metadata() or ())
         if "via" in asked:
-            return await self.forward(asked, headers, context)
+            return await self.forward(asked, context)
         if "knock" in asked:
             return await self.knock(self.peers[asked["knock"]], bytes.fromhex(asked.get("say", "")))
         calls = self.seen[asked.get("key", "")]
         calls.append(time.monotonic())
         if asked.get("peek"):
             calls.pop()
-        else:
+        elif asked.get("where", self.version) == self.version:
             await self.misbehave(asked, len(calls), context)
-        return self.answer(headers, calls)
+        return self.answer(path, headers, calls)
 
     async def misbehave(self, asked: dict[str, Any], calls: int, context: Context) -> None:
         """Wait and fail as asked."""
@@ -65,7 +75,7 @@ class Echo:
                 await context.send_initial_metadata((("x-began", "yes"),))
             await context.abort(grpc.StatusCode[asked["fail"]], "as asked")
 
-    async def forward(self, asked: dict[str, Any], headers: dict[str, Any], context: Context) -> bytes:
+    async def forward(self, asked: dict[str, Any], context: Context) -> bytes:
         """Call a peer through this pod's sidecar and pass on its answer, its status and its headers."""
         peer = asked.get("to", "TARGET")
         if peer not in self.channels:
@@ -74,7 +84,7 @@ class Echo:
         path = asked.get("path", f"/{SERVICE}/Read")
         call = self.channels[peer].unary_unary(path, request_serializer=bytes, response_deserializer=bytes)(
             json.dumps(asked["via"]).encode(),
-            metadata=[(key, value) for key, value in headers.items() if key.startswith("x-lab-")],
+            metadata=list(asked.get("headers", {}).items()),
             timeout=asked.get("timeout", 20),
         )
         try:
@@ -104,14 +114,14 @@ class Echo:
     async def stream(self, request: bytes, context: Context) -> AsyncIterator[bytes]:
         """Answer five times a second until cancelled: a stream that lives long."""
         while True:
-            yield self.answer({}, [])
+            yield self.answer(f"/{SERVICE}/Stream", {}, [])
             await asyncio.sleep(0.2)
 
-    def answer(self, headers: dict[str, Any], calls: list[float]) -> bytes:
+    def answer(self, path: str, headers: dict[str, Any], calls: list[float]) -> bytes:
         """What this pod saw."""
         texts = {key: value for key, value in headers.items() if isinstance(value, str)}
-        told = {"pod": self.pod, "version": self.version, "headers": texts, "calls": len(calls), "at": calls}
-        return json.dumps(told).encode()
+        told = {"pod": self.pod, "version": self.version, "path": path, "headers": texts}
+        return json.dumps(told | {"calls": len(calls), "at": calls}).encode()
 
 
 async def serve() -> None:
@@ -119,12 +129,9 @@ async def serve() -> None:
     environment = os.environ
     echo = Echo(environment["POD_NAME"], environment["POD_VERSION"], environment)
     server = grpc.aio.server()
-    unary = grpc.unary_unary_rpc_method_handler(echo.unary, request_deserializer=bytes, response_serializer=bytes)
-    stream = grpc.unary_stream_rpc_method_handler(echo.stream, request_deserializer=bytes, response_serializer=bytes)
-    handlers = dict.fromkeys(METHODS, unary) | {"Stream": stream}
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     health = HealthServicer()
     add_HealthServicer_to_server(health, server)
+    server.add_generic_rpc_handlers((echo,))
     await health.set("", health_pb2.HealthCheckResponse.SERVING)
     server.add_insecure_port(environment["LISTEN"])
     await server.start()
