@@ -99,7 +99,8 @@ async def test_no_round_trip_on_release(postgres: Postgres, migrations: Path) ->
             await connection.fetchval("select 41 + 1")
         watching = await asyncpg.connect(settings.url)
         try:
-            seen = await watching.fetchval("select query from pg_stat_activity where application_name = 'services'")
+            ours = "application_name = 'services' and datname = current_database()"
+            seen = await watching.fetchval(f"select query from pg_stat_activity where {ours}")
         finally:
             await watching.close()
         assert seen == "select 41 + 1"
