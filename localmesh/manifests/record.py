@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args, get_type_hints
 
 from localmesh.errors import Where
 
@@ -116,6 +116,20 @@ class Record:
             path = f"{path}[{key}]"
         line, column = self.places.get(path, (self.where.line, self.where.column))
         return Where(self.where.file, line, column, f"{self.where.path}.{path}" if self.where.path else path)
+
+
+@cache
+def inner_records(cls: type) -> Mapping[str, type[Record]]:
+    """Python field name -> the record that the field holds: itself, or in a list or map."""
+    hints = get_type_hints(cls)
+    found = {each.name: _record_in(hints[each.name]) for each in fields(cls)}
+    return {name: inner for name, inner in found.items() if inner is not None}
+
+
+def _record_in(hint: Any) -> type[Record] | None:
+    if isinstance(hint, type) and issubclass(hint, Record):
+        return hint
+    return next((inner for each in get_args(hint) if (inner := _record_in(each))), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from localmesh import codes
 from localmesh.manifests.documents import Documents
 from localmesh.manifests.istio import AuthorizationPolicy, RequestAuthentication
-from localmesh.manifests.istio.common import LabelSelector, PolicyTargetReference
+from localmesh.manifests.istio.common import LabelSelector
 from localmesh.manifests.istio.security import JWTRule
 from localmesh.manifests.istio.security import Operation as WrittenOperation
 from localmesh.manifests.istio.security import Rule as WrittenRule
@@ -25,7 +25,6 @@ class Access:
         self._root = root_namespace
         self._policies: Selected[AccessPolicy] = Selected()
         for each in oldest_first(documents.of(AuthorizationPolicy)):
-            _refuse_targets(each, findings)
             self._policies.add(each.namespace, _labels(each.spec.selector), _policy(each, findings))
 
     def of(self, namespace: str, labels: Labels) -> tuple[AccessPolicy, ...]:
@@ -41,7 +40,6 @@ class Tokens:
         self._root = root_namespace
         self._rules: Selected[tuple[JwtRule, ...]] = Selected()
         for each in oldest_first(documents.of(RequestAuthentication)):
-            _refuse_targets(each, findings)
             self._rules.add(each.namespace, _labels(each.spec.selector), tuple(map(_jwt, each.spec.jwt_rules)))
 
     def of(self, namespace: str, labels: Labels) -> tuple[JwtRule, ...]:
@@ -54,13 +52,6 @@ class Tokens:
 
 def _labels(selector: LabelSelector | None) -> Labels:
     return selector.match_labels if selector else {}
-
-
-def _refuse_targets(written: AuthorizationPolicy | RequestAuthentication, findings: Findings) -> None:
-    targets: tuple[PolicyTargetReference, ...] = written.spec.target_refs
-    for each in (written.spec.target_ref, *targets):
-        if each is not None:
-            findings.unsupported(each.where, "targetRef")
 
 
 def _policy(written: AuthorizationPolicy, findings: Findings) -> AccessPolicy:
@@ -78,17 +69,14 @@ def _policy(written: AuthorizationPolicy, findings: Findings) -> AccessPolicy:
 
 def _rule(written: WrittenRule, findings: Findings) -> Rule:
     return Rule(
-        sources=tuple(_source(each.source, findings) for each in written.from_ if each.source is not None),
+        sources=tuple(_source(each.source) for each in written.from_ if each.source is not None),
         operations=tuple(_operation(each.operation, findings) for each in written.to if each.operation is not None),
         conditions=tuple(Condition(each.key, each.values, each.not_values) for each in written.when),
         where=written.where,
     )
 
 
-def _source(written: WrittenSource, findings: Findings) -> Source:
-    for name in ("trust_domains", "not_trust_domains"):
-        if getattr(written, name):
-            findings.unsupported(written.at(name), "trustDomains")
+def _source(written: WrittenSource) -> Source:
     return Source(
         principals=written.principals,
         not_principals=written.not_principals,

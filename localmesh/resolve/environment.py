@@ -102,9 +102,7 @@ def _referenced(
                 return None
             text = _text(value, ref.at("key"), findings)
             return EnvVar(written.name, text, secret=kind == "Secret", where=written.where)
-    what = "resourceFieldRef is valid in Kubernetes but not supported by localmesh: processes have no limits here"
-    findings.problem(source.where, what)
-    return None
+    return None  # resourceFieldRef: refused by name
 
 
 def _text(value: bytes, where: Where, findings: Findings) -> str:

@@ -22,13 +22,10 @@ class Findings:
         """Something that is taken as written and hardly meant."""
         self._warnings[code.at(where, what, hint)] = None
 
-    def unsupported(self, where: Where, field: str) -> None:
-        """A field of Istio's API that has a meaning in the cluster and none here yet."""
-        self.problem(
-            where,
-            f"{field} is valid in Istio but not supported by localmesh yet: it runs in the cluster, not locally",
-            code=NOT_HERE,
-        )
+    def unsupported(self, where: Where, field: str, why: str = "", api: str = "Istio") -> None:
+        """A field of an API that has a meaning in the cluster and none here."""
+        what = f"{field} is valid in {api} but not supported by localmesh yet: it runs in the cluster, not locally"
+        self.problem(where, what, why, NOT_HERE)
 
     @property
     def problems(self) -> tuple[Problem, ...]:

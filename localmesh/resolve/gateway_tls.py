@@ -13,7 +13,6 @@ from localmesh.resolve.findings import Findings, nearest
 
 # The keys of a Secret of type kubernetes.io/tls, and of a generic one. See Istio's "Secure Gateways".
 KEYS = (("tls.crt", "tls.key", "ca.crt"), ("cert", "key", "cacert"))
-UNSUPPORTED = ("ca_crl", "credential_names", "ca_cert_credential_name", "tls_certificates")
 
 
 def server_tls(written: ServerTLSSettings | None) -> ServerTls | None:
@@ -46,8 +45,6 @@ def credentials(
     found: dict[str, Credential] = {}
     for namespace, served in gateways.items():
         for tls in _blocks(served):
-            for name in (each for each in UNSUPPORTED if getattr(tls, each)):
-                findings.unsupported(tls.at(name), name)
             name = (tls.credential_name or "").removeprefix("kubernetes://")
             found_one = _find(stores, namespace, name, tls.at("credential_name"), findings) if name else None
             if found_one is not None:

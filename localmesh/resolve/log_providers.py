@@ -5,19 +5,24 @@ from collections.abc import Mapping
 from localmesh.manifests.mesh_config import MeshConfig
 from localmesh.manifests.providers import ExtensionProvider
 from localmesh.mesh.telemetry import AccessLog
+from localmesh.resolve.findings import Findings
+from localmesh.resolve.refusals import refuse
 
 # The provider that Istio's MeshConfig always has.
 BUILT_IN = "envoy"
 STDOUT = "/dev/stdout"
 
 
-def access_log(name: str, expression: str, providers: Mapping[str, ExtensionProvider]) -> AccessLog | None:
-    """The log of a provider; None where it is not known or writes no file."""
+def access_log(
+    name: str, expression: str, providers: Mapping[str, ExtensionProvider], findings: Findings
+) -> AccessLog | None:
+    """The log of a provider; None where it is not known, or no log that we write (refused by name)."""
     provider = providers.get(name)
     if provider is None:
         return AccessLog(STDOUT, filter=expression) if name == BUILT_IN else None
     written = provider.envoy_file_access_log
     if written is None:
+        refuse(provider, findings)
         return None
     form = written.log_format
     labels = form.labels if form and form.labels is not None else {}

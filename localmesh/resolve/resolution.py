@@ -9,16 +9,17 @@ from localmesh.manifests.istio import Gateway
 from localmesh.mesh import Mesh, Placement, Pod, Workload
 from localmesh.mesh.pods import Proxy
 from localmesh.resolve.authorization import Access, Tokens
+from localmesh.resolve.authorizers import authorizers
 from localmesh.resolve.destination_rules import DestinationRules
 from localmesh.resolve.findings import Findings
 from localmesh.resolve.gateway_tls import credentials
 from localmesh.resolve.gateways import Gateways, gateway_side
 from localmesh.resolve.inbound import Served, inbound, served
-from localmesh.resolve.not_yet import refuse_fields
 from localmesh.resolve.outbound import Outbounds, World
 from localmesh.resolve.peer_authentication import PeerAuthentications
 from localmesh.resolve.pods import Seat, cluster_pods, is_cluster, refuse_bare_pods, workload_pods
 from localmesh.resolve.references import check_references, client_labels
+from localmesh.resolve.refusals import refuse_in_documents
 from localmesh.resolve.service_entries import entry_services, joined
 from localmesh.resolve.services import SeatIndex, kubernetes_services
 from localmesh.resolve.settings import Settings, settings
@@ -64,7 +65,7 @@ def resolve(
     world = World(mesh_wide, registered, shaping, virtual_services, sidecars, frozenset(labels))
     policies = _Policies(documents, world, served(registered, index), findings)
     pods = tuple(policies.attached(seat) for seat in seats)
-    refuse_fields(documents, mesh_wide, findings)
+    refuse_in_documents(documents, findings)
     check_references(documents, world, policies.gateways, (found, seats), findings)
     mesh = Mesh(
         pods=pods,
@@ -74,6 +75,7 @@ def resolve(
         trust_domain_aliases=mesh_wide.trust_domain_aliases,
         root_namespace=mesh_wide.root_namespace,
         paths=mesh_wide.paths,
+        authorizers=authorizers(documents, mesh_wide, {one.service.host: one.service for one in registered}, findings),
         credentials=credentials(documents, policies.served_gateways(seats), findings),
     )
     return Resolution(mesh, findings.problems, findings.warnings)

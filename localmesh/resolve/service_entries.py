@@ -40,8 +40,7 @@ def entry_services(
     found: list[Registered] = []
     for written in oldest_first(documents.of(ServiceEntry)):
         if written.spec.resolution == "DYNAMIC_DNS":
-            findings.unsupported(written.spec.at("resolution"), "DYNAMIC_DNS")
-            continue
+            continue  # refused by name
         builder = _Builder(written, seats, tuple(entries), authentications, settings)
         found += [builder.registered(host) for host in written.spec.hosts]
     return tuple(found)

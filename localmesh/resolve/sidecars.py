@@ -47,7 +47,7 @@ class Sidecars:
                 self.selector_labels |= set(selector.labels)
             else:
                 self._namespaces.setdefault(each.namespace, each)
-            _refuse_fields(each, findings)
+            _check_tls(each, findings)
 
     def of(self, namespace: str, labels: Labels) -> Sidecar | None:
         """The one Sidecar of a workload; None: it knows everything that it may see."""
@@ -123,21 +123,8 @@ def _with_ports(service: Service, numbers: set[int]) -> Service:
     return service if 0 in numbers else replace(service, ports=tuple(p for p in service.ports if p.number in numbers))
 
 
-def _refuse_fields(sidecar: Sidecar, findings: Findings) -> None:
-    policy = sidecar.spec.outbound_traffic_policy
-    if policy is not None and policy.egress_proxy is not None:
-        findings.unsupported(policy.at("egress_proxy"), "egressProxy")
-    for egress in sidecar.spec.egress:
-        for name in ("port", "bind"):
-            if getattr(egress, name) is not None:
-                findings.unsupported(egress.at(name), f"egress[].{name}")
-        if egress.capture_mode == "NONE":
-            findings.unsupported(egress.at("capture_mode"), "captureMode: NONE")
+def _check_tls(sidecar: Sidecar, findings: Findings) -> None:
     for ingress in sidecar.spec.ingress:
-        if ingress.capture_mode == "NONE":
-            findings.unsupported(ingress.at("capture_mode"), "captureMode: NONE")
-        if ingress.bind is not None:
-            findings.unsupported(ingress.at("bind"), "ingress[].bind")
         if ingress.tls is not None:
             what = "Istio ignores tls of an ingress listener unless its experimental flag is set"
             findings.warn(codes.INGRESS_TLS_IGNORED, ingress.at("tls"), what)

@@ -42,15 +42,10 @@ class Telemetries:
         self._workloads: Selected[Written] = Selected()
         for each in oldest_first(documents.of(Written)):
             selector = each.spec.selector
-            for target in (each.spec.target_ref, *each.spec.target_refs):
-                if target is not None:
-                    findings.unsupported(target.where, "targetRef")
             if selector is None or not selector.match_labels:
                 self._namespaces.setdefault(each.namespace, each)
             else:
                 self._workloads.add(each.namespace, selector.match_labels, each)
-            for metrics in each.spec.metrics:
-                findings.unsupported(metrics.where, "metrics")
 
     def of(self, pod: Pod) -> tuple[Telemetry, Telemetry]:
         """(As a server, as a client); a gateway is a client."""
@@ -72,7 +67,7 @@ class Telemetries:
         default = self._config.default_providers.access_logging if self._config.default_providers else ()
         chosen = _chosen(levels, side, default)
         found = (
-            access_log(name, each.filter, self._world.settings.providers)
+            access_log(name, each.filter, self._world.settings.providers, self._findings)
             for name, each in sorted(chosen.items())
             if not each.disabled
         )
@@ -98,8 +93,6 @@ class Telemetries:
             name = each.providers[0].name if each.providers else name
             disabled = disabled if each.disable_span_reporting is None else each.disable_span_reporting
             merged = _overridden(merged, each)
-            if each.disable_context_propagation:
-                self._findings.unsupported(each.at("disable_context_propagation"), "disableContextPropagation")
         provider = self._provider(name, pod)
         return None if disabled or provider is None else replaced(merged, provider=provider)
 

@@ -7,6 +7,7 @@ from localmesh.manifests.providers import ExtensionProvider
 from localmesh.mesh.services import Service
 from localmesh.mesh.telemetry import OpenTelemetry
 from localmesh.resolve.findings import Findings
+from localmesh.resolve.refusals import refuse
 
 
 def provider_of(
@@ -14,12 +15,9 @@ def provider_of(
 ) -> OpenTelemetry | None:
     """The collector; None where its service does not exist, as istiod then switches tracing off."""
     otel = written.opentelemetry
+    refuse(written, findings)
     if otel is None:
-        findings.unsupported(written.where, f"the tracing provider {written.name!r}")
         return None
-    for name in ("http", "resource_detectors", "dynatrace_sampler"):
-        if getattr(otel, name) is not None:
-            findings.unsupported(otel.at(name), f"opentelemetry.{name}")
     host = otel.service.rpartition("/")[2]  # `namespace/host`: the host itself is full
     service = services.get(host) or _short(otel.service, services)
     if service is None:

@@ -22,13 +22,12 @@ def volumes(
 ) -> tuple[Volume, ...]:
     """All volumes of a pod; a StatefulSet's claim templates are volumes that keep their data."""
     kept = [Volume(claim.name, Keeps.DATA) for claim in claims]
-    written = [_volume(each, namespace, stores, findings) for each in spec.volumes]
-    found = (*kept, *(each for each in written if each is not None))
+    found = (*kept, *(_volume(each, namespace, stores, findings) for each in spec.volumes))
     _check_mounts(spec, {each.name for each in found} | {each.name for each in spec.volumes}, findings)
     return found
 
 
-def _volume(written: WrittenVolume, namespace: str, stores: Stores, findings: Findings) -> Volume | None:
+def _volume(written: WrittenVolume, namespace: str, stores: Stores, findings: Findings) -> Volume:
     if written.persistent_volume_claim is not None:
         return Volume(written.name, Keeps.DATA)
     source = written.config_map or written.secret
@@ -37,11 +36,6 @@ def _volume(written: WrittenVolume, namespace: str, stores: Stores, findings: Fi
         return Volume(written.name, files=dict(files), secret=secret)
     if written.projected is not None:
         return _projected(written.name, written.projected, namespace, stores, findings)
-    for name, other in (("hostPath", written.host_path), ("downwardAPI", written.downward_api)):
-        if other is not None:
-            what = f"a volume of kind {name} is valid in Kubernetes but not supported by localmesh yet"
-            findings.problem(other.where, what, "use a configMap, secret, emptyDir or persistentVolumeClaim")
-            return None
     return Volume(written.name)
 
 
@@ -54,14 +48,6 @@ def _projected(name: str, projected: Projected, namespace: str, stores: Stores, 
                 secret = secret or each is source.secret
                 kind = "Secret" if each is source.secret else "ConfigMap"
                 files |= dict(_files(each, namespace, stores, findings, kind=kind))
-        for what, other in (
-            ("downwardAPI", source.downward_api),
-            ("serviceAccountToken", source.service_account_token),
-        ):
-            if other is not None:
-                findings.problem(
-                    other.where, f"a projected {what} is valid in Kubernetes but not supported by localmesh"
-                )
     return Volume(name, files=files, secret=secret)
 
 

@@ -13,6 +13,7 @@ from localmesh.mesh.workloads import Container, Mount
 from localmesh.resolve.environment import Stores, environment
 from localmesh.resolve.findings import Findings, nearest
 from localmesh.resolve.probes import probe
+from localmesh.resolve.refusals import refuse
 from localmesh.resolve.selection import selects
 from localmesh.resolve.volumes import volumes
 
@@ -60,6 +61,7 @@ def _workload(
     written: Deployment | StatefulSet, replicas: int, proxy: Proxy, stores: Stores, findings: Findings
 ) -> Workload:
     spec = written.spec.template.spec
+    refuse(spec, findings)
     claims = written.spec.volume_claim_templates if isinstance(written, StatefulSet) else ()
     grace = spec.termination_grace_period_seconds
     return Workload(
