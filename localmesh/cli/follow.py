@@ -20,21 +20,16 @@ from localmesh.runtime.dirs import Dirs
 def own(process: subprocess.Popen[bytes], lines: Iterable[str], log: Path, progress: Progress) -> Status:
     """Follow the start of a process that we started, by the reports on its pipe, until it is over.
 
-    Raises the MeshError that ended the start. Ctrl-C ends what was begun.
+    Raises the MeshError that ended the start.
     """
-    try:
-        for line in lines:
-            report = Parse(line, Report())
-            if report.HasField("failure"):
-                process.wait()
-                raise decode(report.failure)
-            progress.show(report.status)
-            if report.status.started:
-                return report.status
-    except KeyboardInterrupt:
-        process.terminate()
-        process.wait()
-        raise
+    for line in lines:
+        report = Parse(line, Report())
+        if report.HasField("failure"):
+            process.wait()
+            raise decode(report.failure)
+        progress.show(report.status)
+        if report.status.started:
+            return report.status
     status = process.wait()
     raise MeshError(f"the mesh ended with exit status {status} while it started", f"see {log}:\n{show.tail(log)}")
 
@@ -46,7 +41,7 @@ def others(where: Dirs, progress: Progress) -> Status:
         time.sleep(0.02)
     with connected(socket) as mesh:
         for status in mesh.WatchStatus(WatchStatusRequest()):
-            progress.show(status)
             if status.started:
                 return status
+            progress.show(status)
     raise MeshError("the mesh ended while it was started", "localmesh logs localmesh")

@@ -30,15 +30,17 @@ Tell = Callable[[Report], None]
 def run(paths: tuple[Path, ...], where: Dirs, began: float, pipe: int | None) -> None:
     """Start the mesh, tell how that goes (on `pipe`, or on the terminal), and run it until the end is asked for.
 
+    A start that nobody waits for any more (the pipe's other end is closed) is ended.
     Raises MeshError if the start fails; nothing is left running then.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of every save; so do we, with what came of it
-    asyncio.run(_run(paths, where, began, _teller(pipe)))
+    asyncio.run(_run(paths, where, began, pipe))
 
 
-async def _run(paths: tuple[Path, ...], where: Dirs, began: float, tell: Tell) -> None:
+async def _run(paths: tuple[Path, ...], where: Dirs, began: float, pipe: int | None) -> None:
     ending = asyncio.Event()
+    tell = _on_terminal() if pipe is None else _on_pipe(pipe, ending.set)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
     try:
@@ -65,23 +67,41 @@ async def _watch(mesh: RunningMesh, tell: Tell) -> None:
         tell(Report(status=encode_status(status)))
 
 
-def _teller(pipe: int | None) -> Tell:
-    if pipe is None:
-        from localmesh.cli.progress import Progress  # noqa: PLC0415  (nobody looks at a mesh in the background)
+def _on_terminal() -> Tell:
+    from localmesh.cli.progress import Progress  # noqa: PLC0415  (nobody looks at a mesh in the background)
 
-        progress = Progress(table=False)
-        return lambda report: _say(report, progress)
+    progress = Progress(table=False)
+    return lambda report: _say(report, progress)
+
+
+def _on_pipe(pipe: int, abandoned: Callable[[], object]) -> Tell:
+    """Writes a line for each report, until the start is over. `abandoned` is called if nobody reads any more."""
     os.set_inheritable(pipe, False)
-    file = open(pipe, "w", encoding="utf-8", buffering=1)  # noqa: PTH123, SIM115  (a descriptor, closed by `tell`)
+    file = open(pipe, "w", encoding="utf-8", buffering=1)  # noqa: SIM115  (a descriptor, closed by `end`)
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        loop.remove_reader(pipe)
+        with contextlib.suppress(BrokenPipeError):
+            file.close()
+
+    def gone() -> None:
+        end()
+        abandoned()
 
     def tell(report: Report) -> None:
-        # Who waits for the start has gone away when it is over, or before.
-        with contextlib.suppress(BrokenPipeError):
-            if not file.closed:
-                file.write(MessageToJson(report, indent=None) + "\n")
+        if file.closed:
+            return
+        try:
+            file.write(MessageToJson(report, indent=None) + "\n")
+        except BrokenPipeError:
+            gone()
+        else:
             if report.status.started or report.HasField("failure"):
-                file.close()
+                end()
 
+    # A pipe that we write to has nothing to read: it is only told of when its other end is closed.
+    loop.add_reader(pipe, gone)
     return tell
 
 

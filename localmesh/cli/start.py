@@ -4,6 +4,7 @@ Little is imported before that process is on its way: what shows its progress is
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -84,12 +85,19 @@ def _up(paths: tuple[Path, ...], where: Dirs, began: float, *, quiet: bool) -> "
 
 
 def _start(paths: tuple[Path, ...], where: Dirs, began: float, *, quiet: bool) -> "Status":
-    """Start the process that runs the mesh, and return when its start is over. Raises the MeshError that ended it."""
-    where.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
-    log = where.logs / f"{MESH}.log"
+    """Start the process that runs the mesh, and return when its start is over. Raises the MeshError that ended it.
+
+    Whoever ends us (Ctrl-C, SIGTERM, a closed terminal) ends what was begun. (It also ends by itself when nobody
+    waits for it any more: its pipe tells.)
+    """
+    with dirs.writable(where.state):
+        where.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        out = (where.logs / f"{MESH}.log").open("ab")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # as Ctrl-C
     read, write = os.pipe()
     options = ("--foreground", "--report", str(write), "--since", str(began))
-    with log.open("ab") as out:
+    with out, open(read, encoding="utf-8") as lines:  # noqa: PTH123 (a descriptor)
         process = subprocess.Popen(
             [sys.executable, "-m", "localmesh", "--state", str(where.state), "up", *options, *map(str, paths)],
             stdin=subprocess.DEVNULL,
@@ -98,8 +106,13 @@ def _start(paths: tuple[Path, ...], where: Dirs, began: float, *, quiet: bool) -
             pass_fds=(write,),
             start_new_session=True,
         )
-    os.close(write)
-    from localmesh.cli import follow, progress  # noqa: PLC0415
+        try:
+            os.close(write)
+            from localmesh.cli import follow, progress  # noqa: PLC0415
 
-    with open(read, encoding="utf-8") as lines, progress.Progress(quiet=quiet) as shown:  # noqa: PTH123 (a descriptor)
-        return follow.own(process, lines, log, shown)
+            with progress.Progress(quiet=quiet) as shown:
+                return follow.own(process, lines, Path(out.name), shown)
+        except KeyboardInterrupt:
+            process.terminate()
+            process.wait()
+            raise

@@ -21,6 +21,7 @@ from localmesh.errors import MeshError
 from localmesh.runtime import records
 
 _LONGEST_SOCKET_PATH = 107
+_ANOTHER_STATE = "make room or rights there, or name another folder: localmesh --state FOLDER …"
 _ROOM_FOR_NAMES = 60  # of a pod's folder and of a socket in it
 
 
@@ -89,12 +90,15 @@ def of(state: Path) -> Dirs:
 
 @contextmanager
 def held(dirs: Dirs) -> Iterator[None]:
-    """The folders made and locked, with nothing left of an earlier run. MeshError if a mesh runs on them.
+    """The folders made and locked, with nothing left of an earlier run. MeshError if a mesh runs on them, or if the
+    disk or its rights do not allow it.
 
     The lock is flock(2)'s: it ends with this process, however that ends.
     """
-    dirs.state.mkdir(parents=True, exist_ok=True)
-    with (dirs.state / "lock").open("a+") as lock:
+    with writable(dirs.state):
+        dirs.state.mkdir(parents=True, exist_ok=True)
+        opened = (dirs.state / "lock").open("a+")
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -104,15 +108,17 @@ def held(dirs: Dirs) -> Iterator[None]:
                 f"the mesh in {dirs.state} is running already" + (f" (process {who})" if who else ""),
                 "localmesh status, or localmesh down to end it",
             ) from error
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        for folder in (dirs.data, dirs.logs):
-            folder.mkdir(mode=0o700, exist_ok=True)
-        _make_private(dirs.run)
-        dirs.processes.mkdir(mode=0o700, exist_ok=True)
-        records.end_all(dirs.processes)
-        _forget_run(dirs)
+        with writable(dirs.state):
+            lock.truncate(0)
+            lock.write(f"{os.getpid()}\n")
+            lock.flush()
+            for folder in (dirs.data, dirs.logs):
+                folder.mkdir(mode=0o700, exist_ok=True)
+        with writable(dirs.run):
+            _make_private(dirs.run)
+            dirs.processes.mkdir(mode=0o700, exist_ok=True)
+            records.end_all(dirs.processes)
+            _forget_run(dirs)
         try:
             yield
         finally:
@@ -122,16 +128,33 @@ def held(dirs: Dirs) -> Iterator[None]:
 
 
 def holder(dirs: Dirs) -> int | None:
-    """The process that holds these folders; None if no mesh runs on them."""
+    """The process that holds these folders, 0 while it has not said who it is; None if no mesh runs on them.
+
+    MeshError if they cannot be asked: they are somebody else's.
+    """
     try:
         with (dirs.state / "lock").open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                said = lock.read().strip()
+                return int(said) if said.isdigit() else 0
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError:
-        said = (dirs.state / "lock").read_text().strip()
-        return int(said) if said.isdigit() else 0
+    except OSError as error:
+        raise MeshError(f"{dirs.state} cannot be used: {error.strerror}", _ANOTHER_STATE) from error
     return None
+
+
+@contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Tells an OSError of the body as a MeshError: a full disk, missing rights, a file where a folder should be."""
+    try:
+        yield
+    except OSError as error:
+        raise MeshError(
+            f"{folder} cannot be used: {error.strerror} ({error.filename or folder})", _ANOTHER_STATE
+        ) from error
 
 
 def _forget_run(dirs: Dirs) -> None:

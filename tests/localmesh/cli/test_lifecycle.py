@@ -1,5 +1,6 @@
 """`localmesh` as a person runs it, on a small bundle: up, again, down; and starts that cannot succeed."""
 
+import asyncio
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ import pytest
 import yaml
 
 from localmesh.runtime import dirs
-from tests.kit import Limit
+from tests.kit import Limit, eventually
 from tests.localmesh.up.small import GATEWAY, copied
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -82,6 +83,7 @@ def test_up_shows_the_pods_and_again_changes_nothing_and_down_leaves_nothing(per
     assert {pod["name"] for pod in before["pods"] if pod["ready"] and pod["acked"]} == PODS
     again = person.up()
     assert (again.returncode, "running already" in again.stdout) == (0, True)
+    assert "is ready after" not in again.stdout
     after = json.loads(person.run("status", "--json").stdout)
     assert after["process"] == before["process"]
     assert [pod["started_at"] for pod in after["pods"]] == [pod["started_at"] for pod in before["pods"]]
@@ -166,15 +168,30 @@ def test_a_mesh_in_the_foreground_ends_cleanly_by_a_signal(person: Person, numbe
     assert person.leaves_nothing()
 
 
-def test_ctrl_c_during_the_start_leaves_nothing(person: Person) -> None:
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGHUP, 1), (signal.SIGKILL, -signal.SIGKILL)],
+    ids=lambda each: getattr(each, "name", ""),
+)
+def test_an_up_that_is_ended_leaves_nothing_of_what_it_began(person: Person, number: int, status: int) -> None:
     with subprocess.Popen(
         person.line("up", str(person.deploy)), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as up:
         assert up.stdout is not None
         up.stdout.readline()  # the first pod is ready, the others are on their way
-        up.send_signal(signal.SIGINT)
-        assert up.wait(Limit.RECOVERED.value) == 1
-    assert person.leaves_nothing()
+        up.send_signal(number)
+        assert up.wait(Limit.RECOVERED.value) == status
+    # After SIGKILL the mesh ends by itself.
+    asyncio.run(eventually(person.leaves_nothing, within=Limit.RECOVERED, what="nothing is left"))
+
+
+@pytest.mark.parametrize("words", [["up", "."], ["status"], ["down"], ["clean"]], ids=lambda words: words[0])
+def test_a_state_folder_that_cannot_be_used_is_a_message(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "file").touch()
+    nowhere = Person(tmp_path, tmp_path / "file" / "state")
+    done = nowhere.run(*words)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (0 if words[0] in {"down", "clean"} else 1)
 
 
 def test_wrong_usage_is_exit_code_2(person: Person) -> None:
