@@ -4,16 +4,18 @@
 its pods. Everything here is a frozen value and imports nothing but errors' `Where`.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from localmesh.mesh.placement import Dial, Placement
 from localmesh.mesh.pods import Pod
-from localmesh.mesh.security import Paths
+from localmesh.mesh.security import Authorizer, Paths
 from localmesh.mesh.services import Service
 from localmesh.mesh.workloads import Workload
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mesh:
     """All services and pods, with every policy attached where Istio would attach it."""
 
@@ -26,12 +28,23 @@ class Mesh:
     trust_domain_aliases: tuple[str, ...] = ()
     root_namespace: str = "istio-system"
     paths: Paths = Paths.BASE
+    # By name; a CUSTOM policy that names no one here denies what it would have asked about.
+    authorizers: tuple[Authorizer, ...] = ()
     # TLS secrets by `namespace/name` -> (certificate chain, private key, CA certificates), PEM. Never printed.
     credentials: dict[str, "Credential"] = field(default_factory=dict)
 
     def pod(self, key: str) -> Pod | None:
         """The pod `namespace/name`."""
-        return next((pod for pod in self.pods if pod.key == key), None)
+        return self._by_key.get(key)
+
+    @property
+    def wide(self) -> "Mesh":
+        """What is said for the whole mesh, without anything in it: all of it that one pod's configuration reads."""
+        return replace(self, pods=(), services=(), workloads=(), credentials={})
+
+    @cached_property
+    def _by_key(self) -> Mapping[str, Pod]:
+        return {pod.key: pod for pod in self.pods}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """The pods, each with all that Istio would attach to it: what it serves, what it may call, who may call it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 
 from localmesh.errors import Where
 from localmesh.mesh.identity import Identity, Labels, Locality, Protocol, Seconds
-from localmesh.mesh.routes import ConnectionRoute, RouteTable
+from localmesh.mesh.routes import ConnectionRoute, RouteTable, Target, VirtualHost
 from localmesh.mesh.security import AccessPolicy, JwtRule, Mtls
 from localmesh.mesh.services import Service
 from localmesh.mesh.telemetry import Telemetry
@@ -47,7 +49,7 @@ class ConnectionListener:
     idle_timeout: Seconds | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outbound:
     """What a sidecar or gateway may call. Equal for equal pods, and then the same object."""
 
@@ -56,6 +58,22 @@ class Outbound:
     connections: tuple[ConnectionListener, ...] = ()
     # Whether unknown names pass through (ALLOW_ANY) or are refused (REGISTRY_ONLY).
     allow_any: bool = True
+
+    @cached_property
+    def by_target(self) -> Mapping[Target, Upstream]:
+        """The upstreams by what routes name."""
+        return {Target(one.service.host, one.port.number, one.subset): one for one in self.upstreams}
+
+    @cached_property
+    def by_request(self) -> Mapping[tuple[str, int], VirtualHost]:
+        """The virtual hosts by host and port; the first of a name counts."""
+        hosts = [host for table in self.route_tables for host in table.virtual_hosts]
+        return {(host.host, host.port): host for host in reversed(hosts)}
+
+    @cached_property
+    def by_connection(self) -> Mapping[tuple[str, int], ConnectionListener]:
+        """What is routed by connection, by host and port; the first of a name counts."""
+        return {(one.service.host, one.port): one for one in reversed(self.connections)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,3 +122,40 @@ class JwtRule:
     timeout: Seconds | None = None
     jwks_uri: str = ""
     where: Where | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """How much of a request's body an authorizer is shown."""
+
+    most_bytes: int
+    partial: bool = False  # whether a longer body is cut instead of refused
+    as_bytes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCheck:
+    """What passes between a proxy and an authorizer that speaks HTTP. Header names may begin or end with `*`."""
+
+    path_prefix: str = ""
+    request_headers: tuple[str, ...] = ()  # of the request, shown to the authorizer
+    added_headers: tuple[tuple[str, str], ...] = ()
+    upstream_headers: tuple[str, ...] = ()  # of its answer, passed on with an allowed request
+    denied_headers: tuple[str, ...] = ()  # of its answer, given back with a refusal
+    allowed_headers: tuple[str, ...] = ()  # of its answer, given back with the response
+
+
+@dataclass(frozen=True, slots=True)
+class Authorizer:
+    """A service that CUSTOM policies ask. `http` None: it speaks gRPC (Envoy's ext_authz API)."""
+
+    name: str
+    host: str
+    port: int
+    http: HttpCheck | None = None
+    timeout: Seconds | None = None
+    fail_open: bool = False  # whether requests pass while it cannot be asked
+    clear_route_cache: bool = False
+    status_on_error: int | None = None
+    body: Body | None = None
+    where: Where | None = None

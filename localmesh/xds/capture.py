@@ -25,7 +25,6 @@ from localmesh.mesh.pods import Pod, Proxy
 from localmesh.mesh.services import Resolution
 from localmesh.mesh.upstreams import Simple, Upstream
 from localmesh.xds import clusters, dials, endpoints, managers, names, outbound, slots
-from localmesh.xds.filters import policies
 from localmesh.xds.inbound import PLAIN_HTTP
 from localmesh.xds.references import references
 from localmesh.xds.routes import clusters_of, origins_of, route_table
@@ -47,11 +46,12 @@ def capture(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement) -> S
     if pod.proxy is Proxy.NONE:
         return Snapshot.of({})
     if pod.proxy is Proxy.GATEWAY:
-        kept = _gateway(snapshot, placement)
+        kept = _gateway(snapshot, mesh, pod, placement)
     else:
-        kept = _merge(_inbound(snapshot, pod, placement), _dialed(mesh, pod, placement))
+        kept = _merge(_inbound(snapshot, mesh, pod, placement), _dialed(mesh, pod, placement))
     needs = {need for many in kept.values() for one in many for need in one.needs}
-    kept[EXTENSION] = [one for one in slots.contents(policies(mesh, pod)) if (EXTENSION, one.name) in needs]
+    kept[EXTENSION] = [one for one in slots.contents(mesh, pod) if (EXTENSION, one.name) in needs]
+    needs |= {need for one in kept[EXTENSION] for need in one.needs}
     needed = {name for url, name in needs if url == CLUSTER}
     for upstream in pod.outbound.upstreams:
         name = names.outbound_cluster(upstream.service.host, upstream.port.number, upstream.subset)
@@ -73,7 +73,7 @@ def _merge(one: _Kept, other: _Kept) -> _Kept:
 # --- the pod's own ports --------------------------------------------------------------------------------------------
 
 
-def _inbound(snapshot: Snapshot, pod: Pod, placement: Placement) -> _Kept:
+def _inbound(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement) -> _Kept:
     compiled = snapshot.type(LISTENER)[names.VIRTUAL_INBOUND]
     virtual = listener_pb2.Listener.FromString(compiled.body)
     kept: _Kept = {LISTENER: [], ROUTE: [], CLUSTER: []}
@@ -82,7 +82,7 @@ def _inbound(snapshot: Snapshot, pod: Pod, placement: Placement) -> _Kept:
         if port.passthrough or not app:
             continue
         own = [chain for chain in virtual.filter_chains if chain.filter_chain_match.destination_port.value == port.port]
-        tables = dict(_take_routes(own))
+        tables = dict(_take_routes(own, mesh, pod))
         listener = _listener(names.listener(placement.address, port.port), placement.address, port.port, own)
         listener.access_log.extend(virtual.access_log)
         listener.traffic_direction = base_pb2.INBOUND
@@ -95,7 +95,9 @@ def _inbound(snapshot: Snapshot, pod: Pod, placement: Placement) -> _Kept:
     return kept
 
 
-def _take_routes(own: Iterable[chains.FilterChain]) -> Iterator[tuple[str, route_pb2.RouteConfiguration]]:
+def _take_routes(
+    own: Iterable[chains.FilterChain], mesh: Mesh, pod: Pod
+) -> Iterator[tuple[str, route_pb2.RouteConfiguration]]:
     """Makes chains independent of redirection, and takes their routes out, to be delivered by RDS."""
     for chain in own:
         chain.filter_chain_match.ClearField("destination_port")
@@ -108,7 +110,7 @@ def _take_routes(own: Iterable[chains.FilterChain]) -> Iterator[tuple[str, route
                 table.CopyFrom(manager.route_config)
                 yield table.name, table
                 manager.rds.CopyFrom(hcm.Rds(config_source=ads(), route_config_name=table.name))
-            _put_into_slots(one, manager)
+            _put_into_slots(one, manager, mesh, pod)
 
 
 def _manager(one: chains.Filter) -> hcm.HttpConnectionManager | None:
@@ -119,8 +121,8 @@ def _manager(one: chains.Filter) -> hcm.HttpConnectionManager | None:
     return manager
 
 
-def _put_into_slots(one: chains.Filter, manager: hcm.HttpConnectionManager) -> None:
-    filters = slots.in_slots(manager.http_filters)
+def _put_into_slots(one: chains.Filter, manager: hcm.HttpConnectionManager, mesh: Mesh, pod: Pod) -> None:
+    filters = slots.in_slots(manager.http_filters, mesh, pod)
     manager.ClearField("http_filters")
     manager.http_filters.extend(filters)
     one.typed_config.CopyFrom(pack(manager))
@@ -186,7 +188,7 @@ def _add_upstream(kept: _Kept, upstream: Upstream, mesh: Mesh, pod: Pod, placeme
 # --- a gateway's ports ----------------------------------------------------------------------------------------------
 
 
-def _gateway(snapshot: Snapshot, placement: Placement) -> _Kept:
+def _gateway(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement) -> _Kept:
     kept: _Kept = {LISTENER: [], CLUSTER: [], ENDPOINT: []}
     for compiled in snapshot.type(LISTENER).values():
         listener = listener_pb2.Listener.FromString(compiled.body)
@@ -194,7 +196,7 @@ def _gateway(snapshot: Snapshot, placement: Placement) -> _Kept:
             for one in chain.filters:
                 manager = _manager(one)
                 if manager is not None:
-                    _put_into_slots(one, manager)
+                    _put_into_slots(one, manager, mesh, pod)
         port = listener.address.socket_address.port_value
         listener.address.CopyFrom(socket_address(placement.address, port))
         if port in placement.exposed:

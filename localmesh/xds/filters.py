@@ -15,19 +15,20 @@ from localmesh.errors import Where
 from localmesh.mesh import Mesh
 from localmesh.mesh.identity import Protocol
 from localmesh.mesh.pods import Pod, Proxy
-from localmesh.mesh.security import Action
-from localmesh.xds import jwt, rbac
+from localmesh.mesh.security import Action, Authorizer
+from localmesh.xds import authorizers, jwt, rbac
 from localmesh.xds.wire import boolean, pack
 
 RBAC = "envoy.filters.http.rbac"
 JWT = "envoy.filters.http.jwt_authn"
+EXT_AUTHZ = "envoy.filters.http.ext_authz"
 FAULT = "envoy.filters.http.fault"
 CORS = "envoy.filters.http.cors"
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a pod's policies put into its HTTP filter chains. `what` is the kind of rule: an action, or `jwt`."""
+    """What a pod's policies put into its HTTP filter chains. `what` is the kind of rule: see `kinds`."""
 
     what: str
     name: str
@@ -35,21 +36,47 @@ class Policy:
     origins: tuple[Where, ...]
 
 
-# The kinds of policy in the order of their filters.
-POLICIES = (Action.CUSTOM.value, "jwt", Action.AUDIT.value, Action.DENY.value, Action.ALLOW.value)
+def custom(provider: str) -> str:
+    """The kind of the rules for which a provider is asked."""
+    return f"{Action.CUSTOM.value}.{provider}"
+
+
+def asking(provider: str) -> str:
+    """The kind of the filter that asks it."""
+    return f"ask.{provider}"
+
+
+def kinds(mesh: Mesh) -> tuple[str, ...]:
+    """All kinds of policy that a pod can have, in the order of their filters.
+
+    The first is that of CUSTOM policies for which there is nobody to ask: they deny.
+    """
+    asked = [kind(one.name) for one in mesh.authorizers for kind in (custom, asking)]
+    return (Action.CUSTOM.value, *asked, "jwt", Action.AUDIT.value, Action.DENY.value, Action.ALLOW.value)
 
 
 def policies(mesh: Mesh, pod: Pod) -> tuple[Policy, ...]:
     """The policy filters of a pod, in order; those without a policy are not there."""
-    found = {
-        access.action.value: Policy(access.action.value, RBAC, access.http(), access.origins)
-        for access in rbac.access(pod.access, trust_domains(mesh), tcp=False)
-    }
+    asked: list[Policy] = []
+    rules: list[Policy] = []
+    for access in rbac.access(pod.access, trust_domains(mesh), mesh.authorizers, tcp=False):
+        if access.action is not Action.CUSTOM:
+            rules.append(Policy(access.action.value, RBAC, access.http(), access.origins))
+            continue
+        kind = custom(access.provider) if access.authorizer else Action.CUSTOM.value
+        asked.append(Policy(kind, RBAC, access.http(), access.origins))
+        if access.authorizer is not None:
+            asked.append(question(access.authorizer))
     tokens = jwt.authentication(pod.jwt, at_gateway=pod.proxy is Proxy.GATEWAY)
     if tokens is not None:
-        origins = tuple(rule.where for rule in pod.jwt if rule.where)
-        found["jwt"] = Policy("jwt", JWT, tokens, origins)
-    return tuple(found[what] for what in POLICIES if what in found)
+        asked.append(Policy("jwt", JWT, tokens, tuple(rule.where for rule in pod.jwt if rule.where)))
+    return (*asked, *rules)
+
+
+def question(authorizer: Authorizer) -> Policy:
+    """The filter that asks a provider, where a rule of its kind matches."""
+    origins = (authorizer.where,) if authorizer.where else ()
+    return Policy(asking(authorizer.name), EXT_AUTHZ, authorizers.http_question(authorizer), origins)
 
 
 def http_filters(before: Iterable[Policy], protocol: Protocol) -> list[hcm.HttpFilter]:

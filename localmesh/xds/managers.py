@@ -16,11 +16,11 @@ from google.protobuf import duration_pb2
 from localmesh.mesh import Mesh
 from localmesh.mesh.identity import Protocol, Seconds
 from localmesh.mesh.pods import Pod
-from localmesh.mesh.routes import Target, WeightedTarget
+from localmesh.mesh.routes import WeightedTarget
 from localmesh.mesh.security import Paths
 from localmesh.mesh.telemetry import Telemetry
-from localmesh.mesh.upstreams import ConsistentHash, Upstream
-from localmesh.xds import names, rbac
+from localmesh.mesh.upstreams import ConsistentHash
+from localmesh.xds import authorizers, names, rbac
 from localmesh.xds.filters import Policy, http_filters, trust_domains
 from localmesh.xds.telemetry import access_logs, tracing
 from localmesh.xds.wire import ads, boolean, duration, pack
@@ -28,6 +28,7 @@ from localmesh.xds.wire import ads, boolean, duration, pack
 HCM = "envoy.filters.network.http_connection_manager"
 TCP_PROXY = "envoy.filters.network.tcp_proxy"
 NETWORK_RBAC = "envoy.filters.network.rbac"
+NETWORK_EXT_AUTHZ = "envoy.filters.network.ext_authz"
 
 _Manager = hcm.HttpConnectionManager
 _ESCAPED_SLASHES = {Paths.DECODE_AND_MERGE_SLASHES: _Manager.UNESCAPE_AND_FORWARD}
@@ -122,7 +123,7 @@ def _idle(timeout: Seconds | None) -> protocol_pb2.HttpProtocolOptions | None:
 
 def tcp(pod: Pod, targets: tuple[WeightedTarget, ...], weighted_prefix: str) -> chains.Filter:
     """A TCP proxy to the clusters of these targets; to several by weight. Settings are the first target's."""
-    first = _upstream(pod, targets[0].target)
+    first = pod.outbound.by_target.get(targets[0].target)
     idle = first.pool.tcp_idle_timeout if first else None
     by_address = first is not None and isinstance(first.balancer, ConsistentHash) and first.balancer.on.source_ip
     proxy = tcp_proxy_pb2.TcpProxy(
@@ -140,13 +141,6 @@ def tcp(pod: Pod, targets: tuple[WeightedTarget, ...], weighted_prefix: str) -> 
     return chains.Filter(name=TCP_PROXY, typed_config=pack(proxy))
 
 
-def _upstream(pod: Pod, target: Target) -> Upstream | None:
-    wanted = (target.host, target.port, target.subset)
-    return next(
-        (one for one in pod.outbound.upstreams if (one.service.host, one.port.number, one.subset) == wanted), None
-    )
-
-
 def tcp_to(cluster: str, telemetry: Telemetry | None) -> chains.Filter:
     """A TCP proxy to one cluster."""
     proxy = tcp_proxy_pb2.TcpProxy(
@@ -159,7 +153,10 @@ def tcp_to(cluster: str, telemetry: Telemetry | None) -> chains.Filter:
 
 def connection_policies(mesh: Mesh, pod: Pod) -> list[chains.Filter]:
     """The network filters of a pod's AuthorizationPolicies, in order."""
-    return [
-        chains.Filter(name=NETWORK_RBAC, typed_config=pack(access.network()))
-        for access in rbac.access(pod.access, trust_domains(mesh), tcp=True)
-    ]
+    made = []
+    for access in rbac.access(pod.access, trust_domains(mesh), mesh.authorizers, tcp=True):
+        made.append(chains.Filter(name=NETWORK_RBAC, typed_config=pack(access.network())))
+        question = authorizers.network_question(access.authorizer) if access.authorizer else None
+        if question is not None:
+            made.append(chains.Filter(name=NETWORK_EXT_AUTHZ, typed_config=pack(question)))
+    return made

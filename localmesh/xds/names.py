@@ -74,6 +74,11 @@ def rbac_policy(namespace: str, name: str, rule: int) -> str:
     return f"ns[{namespace}]-policy[{name}]-rule[{rule}]"
 
 
+def custom_rule(provider: str) -> str:
+    """`istio-ext-authz-opa`: how the names of the rules begin for which a provider is asked."""
+    return f"istio-ext-authz-{provider}"
+
+
 def gateway_secret(credential_name: str) -> str:
     """`kubernetes://app-cert`; a name that says where it comes from stays as it is."""
     return credential_name if "://" in credential_name else f"kubernetes://{credential_name}"

@@ -1,10 +1,11 @@
 """What a protobuf refers to by name: found by walking it, `Any`s included.
 
-Slow beside knowing it while building (about a microsecond a field), so it is used for listeners only, of which there
-are few.
+Only fields whose type can lead to a reference are looked at, which leaves most of a listener out. Still slower than
+knowing it while building, so it is used for listeners and their like only, of which there are few.
 """
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 from google.protobuf import symbol_database
@@ -15,6 +16,7 @@ from localmesh.xds.snapshot import CLUSTER, EXTENSION, ROUTE, Key
 
 # Clusters that the bootstrap brings.
 _STATIC = {names.SDS_CLUSTER, names.XDS_CLUSTER}
+_ANY = "google.protobuf.Any"
 
 _FINDERS: dict[str, Callable[[Any], Key | None]] = {
     "envoy.extensions.filters.network.http_connection_manager.v3.Rds": lambda one: (ROUTE, one.route_config_name),
@@ -36,21 +38,47 @@ def references(message: Message) -> set[Key]:
 
 
 def _walk(message: Any) -> Iterator[Key]:
-    name = message.DESCRIPTOR.full_name
-    if name == "google.protobuf.Any":
+    descriptor = message.DESCRIPTOR
+    if descriptor.full_name == _ANY:
         inner = symbol_database.Default().GetSymbol(message.TypeName())()
         message.Unpack(inner)
         yield from _walk(inner)
         return
-    finder = _FINDERS.get(name)
+    finder = _FINDERS.get(descriptor.full_name)
     found = finder(message) if finder else None
     if found is not None:
         yield found
-    for field, value in message.ListFields():
-        if field.message_type is None or field.message_type.GetOptions().map_entry:
-            continue
-        for one in value if field.is_repeated else (value,):
-            yield from _walk(one)
+    leading = _leading(descriptor)
+    if leading:
+        for field, value in message.ListFields():
+            if field.name in leading:
+                for one in value if field.is_repeated else (value,):
+                    yield from _walk(one)
+
+
+@cache
+def _leading(descriptor: Any) -> frozenset[str]:
+    """The fields of a message type below which a reference, or an `Any` that may hold one, can stand."""
+    return frozenset(
+        field.name
+        for field in descriptor.fields
+        if field.message_type is not None
+        and not field.message_type.GetOptions().map_entry
+        and not _types_below(field.message_type).isdisjoint({*_FINDERS, _ANY})
+    )
+
+
+@cache
+def _types_below(descriptor: Any) -> frozenset[str]:
+    """The names of this message type and of all that its fields can hold."""
+    seen, open_ = {descriptor.full_name: descriptor}, [descriptor]
+    while open_:
+        for field in open_.pop().fields:
+            kind = field.message_type
+            if kind is not None and kind.full_name not in seen:
+                seen[kind.full_name] = kind
+                open_.append(kind)
+    return frozenset(seen)
 
 
 def _cluster(name: str) -> Key | None:

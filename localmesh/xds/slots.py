@@ -8,12 +8,16 @@ one's end, are in force from the next call on.
 from collections.abc import Iterable
 
 from envoy.config.core.v3 import config_source_pb2, extension_pb2
+from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2
 from envoy.extensions.filters.http.jwt_authn.v3 import config_pb2 as jwt_pb2
 from envoy.extensions.filters.http.rbac.v3 import rbac_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
 from google.protobuf.message import Message
 
-from localmesh.xds.filters import JWT, POLICIES, RBAC, Policy
+from localmesh.mesh import Mesh
+from localmesh.mesh.pods import Pod
+from localmesh.xds.filters import Policy, asking, kinds, policies, question
+from localmesh.xds.references import references
 from localmesh.xds.snapshot import Resource, resource
 from localmesh.xds.wire import ads, pack
 
@@ -25,32 +29,47 @@ def slot_name(what: str) -> str:
     return f"policy.{what}"
 
 
-def slots() -> list[hcm.HttpFilter]:
-    """The slots in the order of evaluation."""
-    return [_slot(what) for what in POLICIES]
+def in_slots(filters: Iterable[hcm.HttpFilter], mesh: Mesh, pod: Pod) -> list[hcm.HttpFilter]:
+    """The filters with a slot for each kind of policy, in place of the policies' own filters.
+
+    Where a policy's filter is not there as it was compiled, an EnvoyFilter has patched it, and all of them stay as they
+    are: to take them for the policies would undo the patch.
+    """
+    own = {(one.name, pack(one.config).value): one.what for one in policies(mesh, pod)}
+    filters = list(filters)
+    placed = [own.get((one.name, one.typed_config.value)) for one in filters]
+    waiting = {what: _slot(what) for what in kinds(mesh)}
+    if [what for what in placed if what] != [kind for kind in waiting if kind in own.values()]:
+        return filters
+    made: list[hcm.HttpFilter] = []
+    last = 0
+    for one, what in zip(filters, placed, strict=True):
+        if what is None:
+            made.append(one)
+            continue
+        for kind in list(waiting):
+            made.append(waiting.pop(kind))
+            last = len(made)
+            if kind == what:
+                break
+    return [*made[:last], *waiting.values(), *made[last:]]
 
 
-def in_slots(filters: Iterable[hcm.HttpFilter]) -> list[hcm.HttpFilter]:
-    """The filters with slots in front, in place of the policies' own filters."""
-    return [*slots(), *(one for one in filters if one.name not in {RBAC, JWT})]
+def contents(mesh: Mesh, pod: Pod) -> list[Resource]:
+    """What the slots hold: the policies, and in the others a filter that lets everything pass.
+
+    A filter that asks is always the whole of it: it acts only where a rule before it has matched.
+    """
+    found = {one.what: one for one in (*map(question, mesh.authorizers), *policies(mesh, pod))}
+    return [_content(what, found.get(what)) for what in kinds(mesh)]
 
 
-def contents(policies: Iterable[Policy]) -> list[Resource]:
-    """What the slots hold: the policies, and in the others a filter that lets everything pass."""
-    found = {policy.what: policy for policy in policies}
-    made = []
-    for what in POLICIES:
-        policy = found.get(what)
-        name = slot_name(what)
-        config = pack(policy.config if policy else _empty(what))
-        made.append(
-            resource(
-                name,
-                extension_pb2.TypedExtensionConfig(name=name, typed_config=config),
-                origins=policy.origins if policy else (),
-            )
-        )
-    return made
+def _content(what: str, policy: Policy | None) -> Resource:
+    name = slot_name(what)
+    config = policy.config if policy else _empty(what)
+    extension = extension_pb2.TypedExtensionConfig(name=name, typed_config=pack(config))
+    needs = references(config) if what.startswith(asking("")) else ()  # of the others none refers to anything
+    return resource(name, extension, needs, policy.origins if policy else ())
 
 
 def _slot(what: str) -> hcm.HttpFilter:
@@ -61,5 +80,10 @@ def _slot(what: str) -> hcm.HttpFilter:
 
 
 def _empty(what: str) -> Message:
-    empty: Message = jwt_pb2.JwtAuthentication() if what == "jwt" else rbac_pb2.RBAC()
+    if what == "jwt":
+        empty: Message = jwt_pb2.JwtAuthentication()
+    elif what.startswith(asking("")):
+        empty = ext_authz_pb2.ExtAuthz()
+    else:
+        empty = rbac_pb2.RBAC()
     return empty
