@@ -4,6 +4,7 @@
 installed protovalidate, so the annotations are always those that the validator understands.
 
     python -m protos.generate            # stubs beside the .proto files, and buf/validate at the top
+    python -m protos.generate --without-types  # the same without .pyi files: all that a run needs
     python -m protos.generate --image F  # a descriptor image of user/v1 and chat/v1 into F
 """
 
@@ -20,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CONTRACTS = ["user/v1/user.proto", "chat/v1/chat.proto"]
 # Further files of ours that are not part of the published contract.
 INTERNAL = ["localmesh/control/control.proto"]
+# protoc's plugins: what runs, and what only mypy reads.
+RUNTIME, TYPES = ("python", "grpc_python"), ("mypy", "mypy_grpc")
 
 
 def validate_descriptors() -> bytes:
@@ -50,10 +53,10 @@ def image(root: Path, out: Path) -> None:
     run([f"-I{root / 'protos'}", "--include_imports", "--include_source_info", "-o", str(out), *CONTRACTS])
 
 
-def stubs() -> None:
+def stubs(plugins: tuple[str, ...]) -> None:
     """Write the Python stubs of all .proto files beside them."""
     ours = [f"protos/{name}" for name in CONTRACTS] + [name for name in INTERNAL if (ROOT / name).exists()]
-    outputs = [f"--{plugin}_out={ROOT}" for plugin in ("python", "grpc_python", "mypy", "mypy_grpc")]
+    outputs = [f"--{plugin}_out={ROOT}" for plugin in plugins]
     run([f"-I{ROOT}", f"--python_out={ROOT}", "buf/validate/validate.proto"])
     run([f"-I{ROOT}", *outputs, *ours])
 
@@ -62,11 +65,12 @@ def main() -> None:
     """Stubs, or with --image the descriptor image."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--image", metavar="FILE", type=Path, help="write a descriptor image instead of stubs")
-    out = parser.parse_args().image
-    if out:
-        image(ROOT, out)
+    parser.add_argument("--without-types", action="store_true", help="no .pyi files beside the stubs")
+    asked = parser.parse_args()
+    if asked.image:
+        image(ROOT, asked.image)
     else:
-        stubs()
+        stubs(RUNTIME if asked.without_types else RUNTIME + TYPES)
 
 
 if __name__ == "__main__":
