@@ -1,7 +1,7 @@
 """Files and folders -> Documents. Everything that is wrong in any of them is raised at once."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import yaml
@@ -17,6 +17,7 @@ from localmesh.manifests.nodes import Reading, described, joined
 from localmesh.manifests.raw import YamlDocument
 from localmesh.manifests.record import Resource
 from localmesh.manifests.scalars import is_null
+from localmesh.memo import Memo
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -24,13 +25,15 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(slots=True)
 class _Found:
-    """What has been read so far."""
+    """What has been read so far. `checks` and `warnings` are of documents on their own."""
 
     resources: list[Resource] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     mesh_configs: list[MeshConfig] = field(default_factory=list)
     locals: list[YamlDocument] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    checks: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +47,43 @@ class _Document:
     name: str
 
 
-def load(paths: Iterable[Path | str]) -> Documents:
+def load(paths: Iterable[Path | str], memo: Memo | None = None) -> Documents:
     """All documents of these files, and of the YAML and JSON files in these folders and below.
 
     Each document is checked on its own as istiod would check it. Raises Problems: all that is wrong in all files.
+    With a memo a file whose text is the same is not read again.
     """
     found = _Found()
+    kept = memo or Memo()
     for file in _files(paths, found.problems):
-        _load_file(file, found)
+        text = _text_of(file, found.problems)
+        if text is not None:
+            _add(found, kept.made(("file", str(file)), _of_text, text, str(file)))
     return _finished(found)
 
 
 def loads(text: str, file: str = "-") -> Documents:
     """As `load`, for the text of one file."""
+    return _finished(_of_text(text, file))
+
+
+def _of_text(text: str, file: str) -> _Found:
+    """All that one file holds."""
     found = _Found()
     _load_text(text, file, found)
-    return _finished(found)
+    for resource in found.resources:
+        found.checks += rules.problems(resource)
+        found.warnings += rules.warnings(resource)
+    return found
+
+
+def _add(found: _Found, more: _Found) -> None:
+    for each in fields(_Found):
+        getattr(found, each.name).extend(getattr(more, each.name))
 
 
 def _finished(found: _Found) -> Documents:
-    problems = [*found.problems, *_duplicates(found.resources), *_more_than_one(found)]
-    for resource in found.resources:
-        problems += rules.problems(resource)
+    problems = [*found.problems, *_duplicates(found.resources), *_more_than_one(found), *found.checks]
     if problems:
         raise Problems(problems)
     return Documents(
@@ -73,7 +91,7 @@ def _finished(found: _Found) -> Documents:
         mesh_config=found.mesh_configs[0] if found.mesh_configs else None,
         local=found.locals[0] if found.locals else None,
         skipped=tuple(found.skipped),
-        warnings=tuple(each for resource in found.resources for each in rules.warnings(resource)),
+        warnings=tuple(found.warnings),
     )
 
 
@@ -95,13 +113,12 @@ def _files(paths: Iterable[Path | str], problems: list[Problem]) -> Iterator[Pat
                 yield each
 
 
-def _load_file(file: Path, found: _Found) -> None:
+def _text_of(file: Path, problems: list[Problem]) -> str | None:
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        found.problems.append(Problem(Where(str(file)), f"cannot be read: {error}"))
-        return
-    _load_text(text, str(file), found)
+        problems.append(Problem(Where(str(file)), f"cannot be read: {error}"))
+        return None
 
 
 def _load_text(text: str, file: str, found: _Found) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from localmesh.ads import DiscoveryServer
+from localmesh.memo import Memo
 from localmesh.runtime import addresses, dirs
 from localmesh.runtime.certs import new_authority
 from localmesh.runtime.dirs import Dirs
@@ -36,7 +37,8 @@ async def running(
         undo.callback(block.release)
         host = Host(where, block, Path.cwd())
         with phases.phase("load"):
-            written = stages.read(paths)
+            memo = Memo()
+            written = stages.read(paths, memo=memo)
         with phases.phase("resolve and plan"):
             design = stages.designed(written, host.machine)
             host.open(written.local)
@@ -44,8 +46,10 @@ async def running(
         await ads.start()
         undo.push_async_callback(ads.stop)
         wallet = Wallet(new_authority(design.mesh.trust_domain, now=datetime.now(UTC)))
-        proxies = Proxies(ads, where.socket("ads"), wallet)
-        mesh = RunningMesh(paths=paths, host=host, proxies=proxies, design=design, ending=ending, phases=phases)
+        proxies = Proxies(ads, where.socket("ads"), wallet, memo)
+        mesh = RunningMesh(
+            paths=paths, host=host, proxies=proxies, design=design, memo=memo, ending=ending, phases=phases
+        )
         undo.push_async_callback(mesh.stop)
         await mesh.start()
         yield mesh

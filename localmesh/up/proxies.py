@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from localmesh.ads import DiscoveryServer, Publication
+from localmesh.memo import Memo
 from localmesh.mesh import Placement
 from localmesh.runtime.podplan import PodPlan
 from localmesh.runtime.wallet import Wallet
@@ -21,9 +22,9 @@ Placements = Callable[[], Mapping[str, Placement]]
 class Proxies:
     """The Envoys of a mesh, each known by its pod (`namespace/name`)."""
 
-    def __init__(self, ads: DiscoveryServer, socket: Path, wallet: Wallet) -> None:
+    def __init__(self, ads: DiscoveryServer, socket: Path, wallet: Wallet, memo: Memo) -> None:
         self.wallet = wallet
-        self._ads, self._socket = ads, socket
+        self._ads, self._socket, self._memo = ads, socket, memo
         self.snapshots: Mapping[str, Snapshot] = {}  # as last published
         self._design: Design | None = None  # that they say and nothing else
 
@@ -55,7 +56,7 @@ class Proxies:
     async def refresh(self, design: Design, now: Placements, *, within: float) -> None:
         """Tell every proxy who is ready now, and wait for them. Raises as Publication.acked."""
         if design is self._design:
-            publication = self._publish(stages.refreshed(self.snapshots, design, now()), design)
+            publication = self._publish(stages.refreshed(self.snapshots, design, now(), self._memo), design)
         else:
             publication = self.publish(design, now)
         await publication.acked(within=within)
@@ -71,7 +72,7 @@ class Proxies:
         leaves = self.wallet.leaves(plan.identity for plan in design.plans if plan.envoy)
         identities = {plan.key: plan.identity for plan in design.plans}
         made = {}
-        for key, snapshot in stages.configured(design, now()).items():
+        for key, snapshot in stages.configured(design, now(), self._memo).items():
             leaf, pod = leaves[identities[key]], design.mesh.pod(key)
             own = secrets(leaf.certificate, leaf.private_key, self.wallet.authority.bundle)
             made[key] = snapshot.merged(own)

@@ -5,6 +5,7 @@ puts another in its place, tells the proxies, and puts the old one back if one o
 """
 
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from localmesh.ads import Refused
 from localmesh.errors import MeshError, Problem, Problems
+from localmesh.memo import Memo
 from localmesh.runtime import process
 from localmesh.runtime.pod import PodState
 from localmesh.runtime.supervisor import Supervisor
@@ -57,11 +59,13 @@ class RunningMesh:
         host: Host,
         proxies: Proxies,
         design: Design,
+        memo: Memo,
         ending: asyncio.Event,
         phases: Phases,
     ) -> None:
         self.ending = ending
         self._paths, self._host, self._proxies, self._design = paths, host, proxies, design
+        self._memo = memo
         self._phases, self._starts = phases, Starts(phases)
         self._supervisor = Supervisor(bootstrap=proxies.bootstrap, on_change=self._tell)
         self._started = False
@@ -96,6 +100,8 @@ class RunningMesh:
             with self._phases.phase("last acknowledgement"):
                 await self._tell()
             self._started = True
+            # What is there now stays for good: a collection need not look at it, which would take as long as an edit.
+            gc.freeze()
             self._stir()
 
     async def stop(self) -> None:
@@ -152,7 +158,8 @@ class RunningMesh:
         """
         async with self._changing:
             try:
-                applied = await self._change(stages.read(self._paths, self._design.written.replicas))
+                self._memo.next_round()
+                applied = await self._change(stages.read(self._paths, self._design.written.replicas, self._memo))
             except Problems as problems:
                 self._problems = problems.problems
                 self._stir()
@@ -189,7 +196,7 @@ class RunningMesh:
     async def _change(self, written: Written) -> Applied:
         """Put another design in force, or raise and leave everything as it was."""
         began, before = time.monotonic(), self._design
-        design = stages.designed(written, self._host.machine)
+        design = stages.designed(written, self._host.machine, self._supervisor.placements(), self._memo)
         self._host.open(written.local)
         self._design = design
         try:

@@ -2,7 +2,7 @@
 
     paths ─ load ─► documents ─ resolve ─► mesh ─ plan ─► pods ─► placements ─ resolve, compile, capture ─► snapshots
 
-`check` and `compile` are the same pipeline, cut short.
+`check` and `compile` are the same pipeline, cut short. Handed a memo, a stage does again only what has changed.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,8 +11,9 @@ from pathlib import Path
 
 from localmesh.errors import Problem, Problems
 from localmesh.manifests import Documents, load
-from localmesh.mesh import Mesh, Placement
-from localmesh.resolve import resolve
+from localmesh.memo import Memo
+from localmesh.mesh import Mesh, Placement, Pod
+from localmesh.resolve import Resolution, resolve
 from localmesh.runtime.dirs import Dirs
 from localmesh.runtime.local import LocalRun
 from localmesh.runtime.plan import Machine, plan
@@ -22,13 +23,17 @@ from localmesh.up.local import local_run
 from localmesh.xds.capture import capture
 from localmesh.xds.compile import compile as compile_pod
 from localmesh.xds.compile import own
+from localmesh.xds.reach import reachable
 from localmesh.xds.readiness import with_endpoints
 from localmesh.xds.snapshot import Snapshot
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Written:
-    """What the files say, and the numbers of pods that a person has asked for since (by `namespace/name`)."""
+    """What the files say, and the numbers of pods that a person has asked for since (by `namespace/name`).
+
+    Equal only to itself: documents that say the same may stand on other lines.
+    """
 
     documents: Documents
     local: LocalRun
@@ -45,15 +50,17 @@ class Design:
     warnings: tuple[Problem, ...] = ()
 
 
-def read(paths: Iterable[Path], replicas: Mapping[str, int] | None = None) -> Written:
+def read(paths: Iterable[Path], replicas: Mapping[str, int] | None = None, memo: Memo | None = None) -> Written:
     """The documents of these files and folders. Raises Problems."""
-    documents = load(paths)
+    documents = load(paths, memo)
     return Written(documents, local_run(documents), replicas or {})
 
 
-def meant(written: Written, placements: Mapping[str, Placement] | None = None) -> tuple[Mesh, tuple[Problem, ...]]:
+def meant(
+    written: Written, placements: Mapping[str, Placement] | None = None, memo: Memo | None = None
+) -> tuple[Mesh, tuple[Problem, ...]]:
     """The mesh that is meant, and warnings of what was probably not. Raises Problems."""
-    resolution = resolve(written.documents, placements or {}, written.replicas)
+    resolution = (memo or Memo()).made("mesh", _resolved, written, placements or {})
     if resolution.problems:
         raise Problems(resolution.problems)
     return resolution.mesh, (*written.documents.warnings, *resolution.warnings)
@@ -66,35 +73,56 @@ def checked(written: Written, where: Dirs) -> Design:
     return Design(written, mesh, plans, warnings)
 
 
-def designed(written: Written, machine: Callable[[Mesh, LocalRun], Machine]) -> Design:
-    """The pods to run, each with a place of its own on this machine. Raises Problems."""
-    mesh, warnings = meant(written)
+def designed(
+    written: Written,
+    machine: Callable[[Mesh, LocalRun], Machine],
+    placements: Mapping[str, Placement] | None = None,
+    memo: Memo | None = None,
+) -> Design:
+    """The pods to run, each with a place of its own on this machine. Raises Problems.
+
+    `placements` of pods that stand already spare `configured` a resolve of its own; they change nothing.
+    """
+    mesh, warnings = meant(written, placements, memo)
     return Design(written, mesh, plan(mesh, written.local, machine(mesh, written.local)), warnings)
 
 
-def configured(design: Design, placements: Mapping[str, Placement]) -> dict[str, Snapshot]:
+def configured(design: Design, placements: Mapping[str, Placement], memo: Memo | None = None) -> dict[str, Snapshot]:
     """A snapshot for each pod's proxy, with every other pod where it stands and as ready as it is. No secrets."""
-    mesh = _placed(design, placements)
-    return {
-        each.key: capture(own(mesh, pod), mesh, pod, each.placement)
-        for each in design.plans
-        if each.envoy and (pod := mesh.pod(each.key))
-    }
+    mesh, kept = _placed(design, placements, memo), memo or Memo()
+    wide = mesh.wide
+    made = {}
+    for each in design.plans:
+        whole = mesh.pod(each.key)
+        if each.envoy and whole is not None:
+            pod = reachable(whole, each.placement)
+            made[each.key] = kept.made(("snapshot", each.key), _captured, wide, pod, each.placement)
+    return made
+
+
+def _captured(wide: Mesh, pod: Pod, placement: Placement) -> Snapshot:
+    return capture(own(wide, pod), wide, pod, placement)
 
 
 def refreshed(
-    snapshots: Mapping[str, Snapshot], design: Design, placements: Mapping[str, Placement]
+    snapshots: Mapping[str, Snapshot], design: Design, placements: Mapping[str, Placement], memo: Memo | None = None
 ) -> dict[str, Snapshot]:
     """What `configured` would give for the design of these snapshots, if nothing but readiness has changed: cheaper."""
-    mesh = _placed(design, placements)
+    mesh = _placed(design, placements, memo)
     return {
-        key: with_endpoints(snapshot, pod) for key, snapshot in snapshots.items() if (pod := mesh.pod(key)) is not None
+        each.key: with_endpoints(snapshots[each.key], reachable(whole, each.placement))
+        for each in design.plans
+        if each.key in snapshots and (whole := mesh.pod(each.key)) is not None
     }
 
 
-def _placed(design: Design, placements: Mapping[str, Placement]) -> Mesh:
+def _placed(design: Design, placements: Mapping[str, Placement], memo: Memo | None) -> Mesh:
     places = {each.key: placements.get(each.key, each.placement) for each in design.plans}
-    return meant(design.written, places)[0]
+    return meant(design.written, places, memo)[0]
+
+
+def _resolved(written: Written, placements: Mapping[str, Placement]) -> Resolution:
+    return resolve(written.documents, placements, written.replicas)
 
 
 @dataclass(frozen=True, slots=True)

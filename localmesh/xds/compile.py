@@ -38,12 +38,10 @@ def own(mesh: Mesh, pod: Pod) -> Snapshot:
     """The part of it that `capture` reads: what the pod takes calls with. Its cost does not grow with the mesh."""
     if pod.proxy is Proxy.GATEWAY:
         return Snapshot.of({LISTENER: list(_listeners(mesh, pod)), ROUTE: list(_routes(pod))})
-    return Snapshot.of({LISTENER: [_inbound(mesh, pod)] if pod.proxy is Proxy.SIDECAR else []})
-
-
-def _inbound(mesh: Mesh, pod: Pod) -> Resource:
+    if pod.proxy is Proxy.NONE:
+        return Snapshot.of({})
     listener = inbound.listener(mesh, pod)
-    return resource(listener.name, listener, references(listener), _policies(pod))
+    return Snapshot.of({LISTENER: [resource(listener.name, listener, (), _policies(pod))]})
 
 
 def _listeners(mesh: Mesh, pod: Pod) -> Iterator[Resource]:
@@ -52,7 +50,8 @@ def _listeners(mesh: Mesh, pod: Pod) -> Iterator[Resource]:
             places = [server.where for server in servers]
             yield resource(listener.name, listener, references(listener), [*places, *_policies(pod)])
         return
-    yield _inbound(mesh, pod)
+    into = inbound.listener(mesh, pod)
+    yield resource(into.name, into, references(into), _policies(pod))
     rest = outbound.virtual(pod)
     yield resource(rest.name, rest, references(rest))
     for table in pod.outbound.route_tables:

@@ -27,14 +27,12 @@ AUTHORITY = ":authority"
 
 def virtual_host(outbound: Outbound, dial: Dial) -> VirtualHost | None:
     """The routes of the dialed name, if its port is routed by request."""
-    hosts = (host for table in outbound.route_tables for host in table.virtual_hosts)
-    return next((host for host in hosts if (host.host, host.port) == (dial.host, dial.port)), None)
+    return outbound.by_request.get((dial.host, dial.port))
 
 
 def connection(outbound: Outbound, dial: Dial) -> ConnectionListener | None:
     """The routes of the dialed name, if its port is routed by connection."""
-    wanted = (dial.host, dial.port)
-    return next((one for one in outbound.connections if (one.service.host, one.port) == wanted), None)
+    return outbound.by_connection.get((dial.host, dial.port))
 
 
 def route_table(host: VirtualHost, dial: Dial) -> RouteTable:

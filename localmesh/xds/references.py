@@ -31,6 +31,8 @@ _FINDERS: dict[str, Callable[[Any], Key | None]] = {
     ),
 }
 
+_WANTED = frozenset({*_FINDERS, _ANY})
+
 
 def references(message: Message) -> set[Key]:
     """The type URLs and names of all resources that the message needs."""
@@ -40,9 +42,9 @@ def references(message: Message) -> set[Key]:
 def _walk(message: Any) -> Iterator[Key]:
     descriptor = message.DESCRIPTOR
     if descriptor.full_name == _ANY:
-        inner = symbol_database.Default().GetSymbol(message.TypeName())()
-        message.Unpack(inner)
-        yield from _walk(inner)
+        kind = symbol_database.Default().GetSymbol(message.TypeName())
+        if not _types_below(kind.DESCRIPTOR).isdisjoint(_WANTED):
+            yield from _walk(kind.FromString(message.value))
         return
     finder = _FINDERS.get(descriptor.full_name)
     found = finder(message) if finder else None
@@ -64,7 +66,7 @@ def _leading(descriptor: Any) -> frozenset[str]:
         for field in descriptor.fields
         if field.message_type is not None
         and not field.message_type.GetOptions().map_entry
-        and not _types_below(field.message_type).isdisjoint({*_FINDERS, _ANY})
+        and not _types_below(field.message_type).isdisjoint(_WANTED)
     )
 
 

@@ -1,16 +1,19 @@
 """The pure stages, on the bundle of deploy/ and on the small one."""
 
+import random
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from localmesh.errors import Problems
+from localmesh.errors import Problem, Problems
+from localmesh.memo import Memo
 from localmesh.runtime import dirs
 from localmesh.up import stages
 from localmesh.up.host import imagined
 from localmesh.up.stages import Design
-from localmesh.xds.snapshot import ENDPOINT
+from localmesh.xds.snapshot import ENDPOINT, Snapshot
 
 BUNDLES = [Path(__file__).with_name("bundle"), Path(__file__).resolve().parents[3] / "deploy"]
 
@@ -50,3 +53,51 @@ def test_problems_of_references_are_raised_by_check(tmp_path: Path) -> None:
     (tmp_path / "routes.yaml").write_text(text)
     with pytest.raises(Problems, match="did you mean 'echo"):
         stages.checked(stages.read([BUNDLES[0] / "echo.yaml", tmp_path / "routes.yaml"]), dirs.of(tmp_path))
+
+
+Told = tuple[dict[str, Snapshot], tuple[Problem, ...]]
+
+
+def told(bundle: Path, memo: Memo | None) -> Told:
+    """What all proxies are told and a person is warned of; or what is wrong, and then no proxy is told anything."""
+    try:
+        written = stages.read([bundle], memo=memo)
+        made = stages.designed(written, lambda mesh, _: imagined(dirs.of(Path("/nowhere")), mesh), memo=memo)
+    except Problems as problems:
+        return {}, problems.problems
+    return stages.configured(made, {}, memo), made.warnings
+
+
+def test_with_what_is_kept_of_earlier_readings_everything_comes_out_as_without(tmp_path: Path) -> None:
+    """Over edits of every line of the bundle's policy, drawn by a fixed seed, also such as make it wrong."""
+    bundle, memo, dice = tmp_path / "deploy", Memo(), random.Random(4)
+    shutil.copytree(BUNDLES[1], bundle)
+    files = sorted((bundle / "istio").glob("*.yaml"))
+    outcomes = set()
+    for _ in range(30):
+        file = dice.choice(files)
+        before = file.read_text()
+        lines = before.splitlines(keepends=True)
+        line = dice.randrange(len(lines))
+        changed = dice.choice(["", "# moved\n" + lines[line], lines[line].replace("user", "chat"), lines[line] * 2])
+        file.write_text("".join([*lines[:line], changed, *lines[line + 1 :]]))
+        memo.next_round()
+        alone, kept = told(bundle, None), told(bundle, memo)
+        assert kept == alone
+        assert [snapshot.resources for snapshot in kept[0].values()] == [one.resources for one in alone[0].values()]
+        outcomes.add(bool(alone[0]))
+        if not alone[0]:
+            file.write_text(before)
+    assert outcomes == {True, False}
+
+
+def test_an_edit_leaves_the_snapshots_of_pods_that_it_does_not_touch_as_they_are(tmp_path: Path) -> None:
+    bundle, memo = tmp_path / "deploy", Memo()
+    shutil.copytree(BUNDLES[1], bundle)
+    before, _ = told(bundle, memo)
+    routes = bundle / "istio" / "user.yaml"
+    routes.write_text(routes.read_text().replace("timeout: 3s", "timeout: 4s"))
+    memo.next_round()
+    after, _ = told(bundle, memo)
+    changed = {key for key, snapshot in after.items() if snapshot is not before[key]}
+    assert changed == {"mesh/gateway-0", "mesh/chat-0", "mesh/chat-1"}  # all who call user, and nobody else

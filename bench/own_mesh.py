@@ -1,0 +1,84 @@
+"""A mesh of a bench's own: a copy of deploy/ on a free port, in folders that are gone afterwards."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+EXPOSED = "127.0.0.1:8080"
+UP_SECONDS = 180
+
+
+@dataclass(frozen=True, slots=True)
+class OwnMesh:
+    """Where it is, and its command line."""
+
+    deploy: Path
+    state: Path
+    gateway: str
+
+    def command(self, *words: str) -> str:
+        """`localmesh …`: what it printed. Raises CalledProcessError, with the complaint in stderr."""
+        line = [sys.executable, "-m", "localmesh", "--state", str(self.state), *words]
+        return subprocess.run(line, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, timeout=UP_SECONDS).stdout
+
+    def up(self) -> None:
+        """Start it; returns when every pod is ready."""
+        self.command("up", str(self.deploy), "--json")
+
+    def down(self) -> None:
+        """Stop it; its data stays."""
+        self.command("down")
+
+    def status(self) -> dict[str, Any]:
+        """`status --json`."""
+        found: dict[str, Any] = json.loads(self.command("status", "--json"))
+        return found
+
+    @property
+    def log(self) -> Path:
+        """Where the control plane writes."""
+        return self.state / "logs" / "localmesh.log"
+
+
+@contextmanager
+def own_mesh() -> Iterator[OwnMesh]:
+    """Not started yet. At the end, also by Ctrl-C or SIGTERM, no process and no file of it is left."""
+    before = signal.signal(signal.SIGTERM, _exit)
+    folder = Path(tempfile.mkdtemp(prefix="localmesh-bench-"))
+    try:
+        shutil.copytree(ROOT / "deploy", folder / "deploy")
+        gateway = f"127.0.0.1:{_free_port()}"
+        local = folder / "deploy" / "local.yaml"
+        local.write_text(local.read_text(encoding="utf-8").replace(EXPOSED, gateway), encoding="utf-8")
+        mesh = OwnMesh(folder / "deploy", folder / "state", gateway)
+        try:
+            yield mesh
+        finally:
+            mesh.command("clean")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        signal.signal(signal.SIGTERM, before)
+
+
+def _free_port() -> int:
+    """Below the range that the kernel hands out, and away from the tests'."""
+    for port in range(18400, 18500):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return port
+    raise RuntimeError("no free port from 18400 to 18499")
+
+
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(1)

@@ -1,0 +1,31 @@
+"""What was made the last time, kept by name, and made again only where what it is made from has changed.
+
+A stage stays a value from a value: it is handed a memo or none, and gives the same either way. Whoever runs the stages
+again and again (`up`) owns the memo and hands it in; there is none behind anybody's back.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import TypeVar, TypeVarTuple, cast
+
+T = TypeVar("T")
+Inputs = TypeVarTuple("Inputs")
+
+
+class Memo:
+    """Results by name. What a whole round does not ask for is forgotten."""
+
+    def __init__(self) -> None:
+        self._before: dict[Hashable, tuple[object, object]] = {}
+        self._now: dict[Hashable, tuple[object, object]] = {}
+
+    def made(self, name: Hashable, make: Callable[[*Inputs], T], *inputs: *Inputs) -> T:
+        """`make(*inputs)`, or what it gave the last time if the inputs are equal. It must read nothing else."""
+        kept = self._now.get(name) or self._before.get(name)
+        if kept is None or kept[0] != inputs:
+            kept = (inputs, make(*inputs))
+        self._now[name] = kept
+        return cast(T, kept[1])
+
+    def next_round(self) -> None:
+        """What was asked for since the last call of this is kept, all else is forgotten."""
+        self._before, self._now = self._now, {}

@@ -1,0 +1,39 @@
+"""A memo: the same results with less work."""
+
+from localmesh.memo import Memo
+
+
+def counted(results: list[int], value: int) -> int:
+    """`value`, noted."""
+    results.append(value)
+    return value
+
+
+def test_equal_inputs_give_what_was_made_before_and_others_are_made_anew() -> None:
+    memo, calls = Memo(), list[int]()
+    assert memo.made("a", lambda _: counted(calls, 1), [1]) == 1
+    assert memo.made("a", lambda _: counted(calls, 2), [1]) == 1
+    assert memo.made("a", lambda _: counted(calls, 3), [2]) == 3
+    assert memo.made("b", lambda _: counted(calls, 4), [2]) == 4
+    assert calls == [1, 3, 4]
+
+
+def test_what_a_round_asks_for_is_kept_for_the_next_and_all_else_is_forgotten() -> None:
+    memo, calls = Memo(), list[int]()
+    memo.made("asked", lambda _: counted(calls, 1), 0)
+    memo.made("not asked", lambda _: counted(calls, 2), 0)
+    for _ in range(2):
+        memo.next_round()
+        assert memo.made("asked", lambda _: counted(calls, 3), 0) == 1
+    assert memo.made("not asked", lambda _: counted(calls, 4), 0) == 4
+    assert calls == [1, 2, 4]
+
+
+def test_what_could_not_be_made_is_tried_again() -> None:
+    memo, calls = Memo(), list[int]()
+    try:
+        memo.made("a", lambda zero: 1 // zero, 0)
+    except ZeroDivisionError:
+        calls.append(0)
+    assert memo.made("a", lambda _: counted(calls, 5), 0) == 5
+    assert calls == [0, 5]
