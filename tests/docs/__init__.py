@@ -1,0 +1,1 @@
+"""The generated pages are current, and what they say holds."""
