@@ -40,7 +40,7 @@ class Mesh(Protocol):
     def policy(self, *documents: str) -> Iterator[None]:
         """Put YAML documents in force (new, or in place of those of the same kind and name); at the end take them back.
 
-        Raises Refused, and then nothing has changed.
+        Policies may be put in force within one another. Raises Refused, and then nothing has changed.
         """
 
     def token(self, subject: str, **claims: object) -> str:

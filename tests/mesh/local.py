@@ -76,7 +76,8 @@ class LocalMesh:
     def policy(self, *documents: str) -> Iterator[None]:
         """A document that deploy/ has already is replaced where it stands; the others come into a file of their own."""
         before = {file: file.read_bytes() for file in self.deploy.rglob("*.yaml")}
-        added = self.deploy / "istio" / "test.yaml"
+        # Policies may be put in force within one another.
+        added = self.deploy / "istio" / f"test-{len(before)}.yaml"
         try:
             for file, text in self.edits(documents, added).items():
                 write(file, text)

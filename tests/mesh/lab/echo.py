@@ -22,7 +22,7 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -53,7 +53,6 @@ class Echo(grpc.GenericRpcHandler):
     async def unary(self, path: str, request: bytes, context: Context) -> bytes:
         """One call."""
         asked: dict[str, Any] = json.loads(request or b"{}")
-        headers = dict(context.invocation_metadata() or ())
         if "via" in asked:
             return await self.forward(asked, context)
         if "knock" in asked:
@@ -64,7 +63,7 @@ class Echo(grpc.GenericRpcHandler):
             calls.pop()
         elif asked.get("where", self.version) == self.version:
             await self.misbehave(asked, len(calls), context)
-        return self.answer(path, headers, calls)
+        return self.answer(path, gathered(context.invocation_metadata() or ()), calls)
 
     async def misbehave(self, asked: dict[str, Any], calls: int, context: Context) -> None:
         """Wait and fail as asked."""
@@ -91,7 +90,7 @@ class Echo(grpc.GenericRpcHandler):
             reply = await call
         except grpc.aio.AioRpcError as error:
             await context.abort(error.code(), f"peer: {error.details()}")
-        received = {key: value for key, value in await call.initial_metadata() or () if isinstance(value, str)}
+        received = gathered(await call.initial_metadata() or ())
         return json.dumps(json.loads(reply) | {"received": received}).encode()
 
     async def knock(self, peer: str, say: bytes) -> bytes:
@@ -117,11 +116,19 @@ class Echo(grpc.GenericRpcHandler):
             yield self.answer(f"/{SERVICE}/Stream", {}, [])
             await asyncio.sleep(0.2)
 
-    def answer(self, path: str, headers: dict[str, Any], calls: list[float]) -> bytes:
+    def answer(self, path: str, headers: dict[str, str], calls: list[float]) -> bytes:
         """What this pod saw."""
-        texts = {key: value for key, value in headers.items() if isinstance(value, str)}
-        told = {"pod": self.pod, "version": self.version, "path": path, "headers": texts}
+        told = {"pod": self.pod, "version": self.version, "path": path, "headers": headers}
         return json.dumps(told | {"calls": len(calls), "at": calls}).encode()
+
+
+def gathered(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
+    """Headers by name; of a name that comes more than once, all values in their order, joined by commas."""
+    found: dict[str, str] = {}
+    for name, value in metadata:
+        if isinstance(value, str):
+            found[name] = f"{found[name]},{value}" if name in found else value
+    return found
 
 
 async def serve() -> None:

@@ -34,3 +34,20 @@ def document(version: str, kind: str, name: str, spec: dict[str, Any], namespace
     """One YAML document (JSON is YAML)."""
     metadata = {"name": name, "namespace": namespace}
     return json.dumps({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}, indent=1)
+
+
+HTTP_SERVER = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}
+
+
+def edge(*servers: dict[str, Any]) -> str:
+    """The Gateway `edge` with these servers."""
+    spec = {"selector": {"app": "edge"}, "servers": list(servers)}
+    return document("networking.istio.io/v1", "Gateway", "edge", spec)
+
+
+def at_edge(*http: dict[str, Any], **further: object) -> str:
+    """A VirtualService for every host at `edge`; a route that says nothing else goes to all of echo."""
+    answers = {"route", "redirect", "directResponse"}
+    routes = [route if route.keys() & answers else {"route": [to()]} | route for route in http]
+    spec = {"hosts": ["*"], "gateways": ["edge"], "http": routes} | further
+    return document("networking.istio.io/v1", "VirtualService", "at-edge", spec)

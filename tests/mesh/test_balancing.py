@@ -1,0 +1,164 @@
+"""Which pod of a service a call goes to, and which pods are left alone: DestinationRules through real sidecars."""
+
+import asyncio
+import uuid
+from collections import Counter
+from typing import Any
+
+import grpc
+import pytest
+
+from tests.kit import Limit, eventually
+from tests.mesh.backend import Mesh
+from tests.mesh.conftest import Lab
+from tests.mesh.lab.policies import destination_rule, to, virtual_service
+
+PODS = 3
+NO_RETRY = virtual_service({"retries": {"attempts": 0}})
+
+
+async def pods(lab: Lab, calls: int, request: dict[str, Any] | None = None, at_once: int = 1) -> Counter[str]:
+    """Which pod answered how often, `at_once` calls at a time."""
+    turns = asyncio.Semaphore(at_once)
+
+    async def one() -> str:
+        async with turns:
+            return str((await lab.call(request or {}))["pod"])
+
+    return Counter(await asyncio.gather(*(one() for _ in range(calls))))
+
+
+async def codes(lab: Lab, calls: int, request: dict[str, Any]) -> Counter[grpc.StatusCode]:
+    """How so many calls at once end."""
+
+    async def one() -> grpc.StatusCode:
+        try:
+            await lab.call(request)
+        except grpc.aio.AioRpcError as error:
+            return error.code()
+        return grpc.StatusCode.OK
+
+    return Counter(await asyncio.gather(*(one() for _ in range(calls))))
+
+
+async def test_round_robin_gives_every_pod_the_same(mesh: Mesh, lab: Lab) -> None:
+    with mesh.policy(destination_rule({"loadBalancer": {"simple": "ROUND_ROBIN"}})):
+        counted = await pods(lab, 60)
+    assert len(counted) == PODS
+    assert max(counted.values()) - min(counted.values()) <= 2
+
+
+async def test_random_uses_every_pod(mesh: Mesh, lab: Lab) -> None:
+    """60 calls: the odds that one of three is left out are below one in ten billion."""
+    with mesh.policy(destination_rule({"loadBalancer": {"simple": "RANDOM"}})):
+        assert len(await pods(lab, 60)) == PODS
+
+
+async def test_least_request_spares_a_pod_that_is_busy(mesh: Mesh, lab: Lab) -> None:
+    """v2 takes long for each call: of 90 calls, 4 at a time, it gets about a ninth, not its third."""
+    with mesh.policy(destination_rule({"loadBalancer": {"simple": "LEAST_REQUEST"}})):
+        counted = await pods(lab, 90, {"delay": 0.4, "where": "v2"}, at_once=4)
+    slow = sum(count for pod, count in counted.items() if "v2" in pod)
+    assert slow <= 24
+
+
+async def test_a_subset_balances_by_its_own_policy(mesh: Mesh, lab: Lab) -> None:
+    """All of echo by source address, so to one pod; the subset v1 in turn."""
+    rule = destination_rule({"loadBalancer": {"consistentHash": {"useSourceIp": True}}})
+    in_turn = '"trafficPolicy": {"loadBalancer": {"simple": "ROUND_ROBIN"}}'
+    with mesh.policy(rule.replace('"name": "v1",', f'"name": "v1", {in_turn},')):
+        assert len(await pods(lab, 12)) == 1
+        with mesh.policy(virtual_service({"route": [to("v1")]})):
+            assert sorted((await pods(lab, 12)).values()) == [6, 6]
+
+
+async def test_a_warm_up_keeps_no_call_from_being_answered(mesh: Mesh, lab: Lab) -> None:
+    warm = {"simple": "ROUND_ROBIN", "warmup": {"duration": "30s", "minimumPercent": 10, "aggression": 1}}
+    with mesh.policy(destination_rule({"loadBalancer": warm})):
+        assert sum((await pods(lab, 30)).values()) == 30
+
+
+async def test_a_cookie_binds_its_client_to_one_pod(mesh: Mesh, lab: Lab) -> None:
+    """A call without the cookie gets one; whoever sends one comes to the same pod again."""
+    cookie = {"httpCookie": {"name": "session", "path": "/", "ttl": "60s"}}
+    with mesh.policy(destination_rule({"loadBalancer": {"consistentHash": cookie}})):
+        first = await lab.call({})
+        given = first["received"]["set-cookie"].partition(";")[0]
+        assert given.startswith("session=")
+        again = {(await lab.call({}, headers={"cookie": given}))["pod"] for _ in range(3)}
+        others = {(await lab.call({}, headers={"cookie": f"session={n}"}))["pod"] for n in range(24)}
+    assert again == {first["pod"]}
+    assert len(others) == PODS
+
+
+async def test_a_further_pod_takes_its_share_of_hashes_and_most_others_stay(mesh: Mesh, lab: Lab) -> None:
+    """A fourth pod takes a quarter of the values. Of 60, about 20 move; without a consistent hash 45 would."""
+    values = [str(number) for number in range(60)]
+
+    async def homes() -> dict[str, str]:
+        calls = (lab.call({}, headers={"x-lab-room": value}) for value in values)
+        return {value: answer["pod"] for value, answer in zip(values, await asyncio.gather(*calls), strict=True)}
+
+    rule = {"loadBalancer": {"consistentHash": {"httpHeaderName": "x-lab-room", "maglev": {"tableSize": 65537}}}}
+    with mesh.policy(destination_rule(rule)):
+        before = await homes()
+        await asyncio.to_thread(mesh.scale, "lab/echo-v2", 2)
+        try:
+            after = await homes()
+        finally:
+            await asyncio.to_thread(mesh.scale, "lab/echo-v2", 1)
+    moved = [value for value in values if after[value] != before[value]]
+    assert len(set(after.values())) == PODS + 1
+    assert len(moved) <= 35
+
+
+async def test_a_failing_pod_is_ejected_and_comes_back(mesh: Mesh, lab: Lab) -> None:
+    """v2 fails: after two failures nobody is sent there, until its ejection is over."""
+    outliers = {"consecutive5xxErrors": 2, "interval": "0.2s", "baseEjectionTime": "1s", "maxEjectionPercent": 50}
+    ill, key = {"fail": "UNAVAILABLE", "where": "v2"}, uuid.uuid4().hex
+
+    async def spared() -> bool:
+        return (await codes(lab, 12, ill | {"key": key}))[grpc.StatusCode.OK] == 12
+
+    async def back() -> bool:
+        return any("v2" in pod for pod in await pods(lab, 12))
+
+    rule = destination_rule({"loadBalancer": {"simple": "ROUND_ROBIN"}, "outlierDetection": outliers})
+    with mesh.policy(rule, NO_RETRY):
+        assert (await codes(lab, 12, ill))[grpc.StatusCode.UNAVAILABLE] >= 2
+        await eventually(spared, what="v2 is ejected")
+        await eventually(back, within=Limit.STARTED, what="v2 is asked again")
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [{"http2MaxRequests": 2}, {"http2MaxRequests": 1, "http1MaxPendingRequests": 1}],
+    ids=["max requests", "max pending"],
+)
+async def test_calls_beyond_the_connection_pool_are_turned_away(mesh: Mesh, lab: Lab, pool: dict[str, int]) -> None:
+    with mesh.policy(destination_rule({"connectionPool": {"http": pool}}), NO_RETRY):
+        ends = await codes(lab, 12, {"delay": 0.5})
+        assert set(ends) == {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+        assert (await codes(lab, 1, {})) == {grpc.StatusCode.OK: 1}
+
+
+async def connections(mesh: Mesh, lab: Lab, method: str, calls: int) -> int:
+    """How many connections these calls to v2 came over, by the access log of its sidecar."""
+    for _ in range(calls):
+        await lab.call({}, method=method)
+
+    def clients() -> list[str]:
+        lines = [line for line in mesh.logs("lab/echo-v2-0").splitlines() if method in line]
+        # The default format ends: upstream cluster, upstream local, downstream local, downstream remote, SNI, route.
+        return [line.split()[-3] for line in lines] if len(lines) == calls else []
+
+    return len(set(await eventually(clients, what=f"{calls} calls of {method} in the log")))
+
+
+async def test_a_connection_ends_after_as_many_requests_as_it_may_carry(mesh: Mesh, lab: Lab) -> None:
+    route = virtual_service({"route": [to("v2")]})
+    once = destination_rule({"connectionPool": {"http": {"maxRequestsPerConnection": 1}}})
+    with mesh.policy(route):
+        assert await connections(mesh, lab, f"Look{uuid.uuid4().hex}", 4) == 1
+        with mesh.policy(once):
+            assert await connections(mesh, lab, f"Look{uuid.uuid4().hex}", 4) == 4
