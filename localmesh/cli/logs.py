@@ -1,5 +1,6 @@
 """`localmesh logs`: read from the files, so that it also works when the mesh is down."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -42,9 +43,11 @@ def files(folder: Path, pod: str, container: str) -> list[Path]:
     if not candidates:
         # <namespace>.<pod>.<process>.log; a pod's name has no dots here, nor has a namespace's.
         known = sorted({"/".join(file.name.split(".")[:2]) for file in folder.glob("*.*.*.log")})
+        near = get_close_matches(pod, [each for key in known for each in (key, key.partition("/")[2])], n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
         raise MeshError(
             f"there is no log of {pod}" + (f", {container}" if container else ""),
-            f"one of {', '.join([*known, MESH])}" if known else "localmesh up",
+            f"{meant}There are {', '.join([*known, MESH])}" if known else "localmesh up",
         )
     return sorted(candidates)
 

@@ -9,7 +9,7 @@ from localmesh.cli import show
 from localmesh.control.client import connected
 from localmesh.control.control_pb2 import ApplyRequest, GetConfigRequest
 from localmesh.control.failures import decode_problems
-from localmesh.errors import MeshError, Problem, Problems
+from localmesh.errors import Problem, Problems
 from localmesh.runtime import dirs
 
 Readable = dict[str, list[dict[str, object]]]
@@ -68,13 +68,12 @@ def compile_(ctx: click.Context, paths: tuple[Path, ...], as_json: bool, only: s
       localmesh compile deploy --json --pod chat-0 | jq '."mesh/chat-0".routes'
     """
     from localmesh.up import stages  # noqa: PLC0415  (the compiler: not for `apply` and `config`)
+    from localmesh.up.known import known  # noqa: PLC0415
     from localmesh.xds.readable import to_json  # noqa: PLC0415
 
     made = stages.compiled(stages.read(paths))
-    chosen = {key: each for key, each in made.snapshots.items() if only in ("", key, key.partition("/")[2])}
-    if only and not chosen:
-        raise MeshError(f"there is no pod {only}", f"one of {', '.join(made.snapshots)}")
-    readable = {key: to_json(snapshot) for key, snapshot in chosen.items()}
+    chosen = [known(only, tuple(made.snapshots), "pod")] if only else made.snapshots
+    readable = {key: to_json(made.snapshots[key]) for key in chosen}
     if as_json:
         show.as_json(readable)
     else:

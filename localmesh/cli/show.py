@@ -1,6 +1,7 @@
 """How values are shown: tables for a person, JSON for a program, problems one line each."""
 
 import json
+import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +16,7 @@ from rich.text import Text
 from localmesh.control.control_pb2 import PodStatus, Status
 from localmesh.errors import Problem
 
+_A_LINE_EACH = 10_000
 COLOURS = {"Ready": "green", "NotReady": "red", "Backoff": "red", "Stopping": "dim", "Stopped": "dim"}
 
 
@@ -57,8 +59,9 @@ def parsed(text: str) -> dict[str, list[dict[str, object]]]:
 
 
 def pods(status: Status) -> None:
-    """The pods as a table."""
-    Console(highlight=False, soft_wrap=True).print(pods_table(status))
+    """The pods as a table: as wide as the terminal, and elsewhere a line for each pod, however long its reason is."""
+    width = None if sys.stdout.isatty() else _A_LINE_EACH
+    Console(highlight=False, width=width).print(pods_table(status))
 
 
 def pods_table(status: Status) -> Table:

@@ -25,7 +25,7 @@ NEXT = """
 Next:
   make demo               a guided tour
   make chat USER=ada      a chat in this terminal
-  localmesh status        the pods; also: logs POD, config POD, scale NAME=N, kill POD"""
+  make status             the pods; more of the mesh: localmesh --help"""
 
 
 @click.command()

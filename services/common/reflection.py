@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.protobuf import descriptor_pool
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 from grpc_reflection.v1alpha._async import ReflectionServicer
 
@@ -17,11 +18,29 @@ from services.common.drain import Drain
 V1 = "grpc.reflection.v1.ServerReflection"
 
 
+class _Pool:
+    """The generated messages' descriptors, by the names that reflection.proto allows.
+
+    Python's own pool knows no method, `<package>.<service>.<method>`.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(descriptor_pool.Default(), name)
+
+    def FindFileContainingSymbol(self, symbol: str) -> Any:
+        """The file of a service, method, message, field, enum …; KeyError if there is none."""
+        pool = descriptor_pool.Default()
+        try:
+            return pool.FindFileContainingSymbol(symbol)
+        except KeyError:
+            return pool.FindMethodByName(symbol).containing_service.file
+
+
 class Reflection(ReflectionServicer):  # type: ignore[misc]  # the package has no stubs
     """Answers until the client is done, or the process stops."""
 
     def __init__(self, services: Sequence[str], drain: Drain) -> None:
-        super().__init__(service_names=services)
+        super().__init__(service_names=services, pool=_Pool())
         self._drain = drain
 
     async def ServerReflectionInfo(self, requests: Any, context: Any) -> AsyncIterator[Any]:

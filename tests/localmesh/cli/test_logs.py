@@ -42,3 +42,8 @@ def test_the_control_plane_has_a_log_too(state: Path) -> None:
 def test_an_unknown_pod_is_an_error_that_lists_the_known(state: Path) -> None:
     with pytest.raises(MeshError, match="mesh/user-0, mesh/user-01, localmesh"):
         files(state / "logs", "user-7", "")
+
+
+def test_an_unknown_pod_that_is_nearly_known_is_guessed(state: Path) -> None:
+    with pytest.raises(MeshError, match="did you mean user-0"):
+        files(state / "logs", "user_0", "")

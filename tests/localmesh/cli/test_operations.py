@@ -133,4 +133,5 @@ def test_compile_prints_each_pods_configuration_and_needs_no_mesh(mesh: Running)
     assert all(pod.keys() == {"listeners", "clusters", "routes", "endpoints"} for pod in compiled.values())
     only = json.loads(mesh.does("compile", str(mesh.deploy), "--json", "--pod", "echo-1"))
     assert only == {"small/echo-1": compiled["small/echo-1"]}
-    assert mesh.run("compile", str(mesh.deploy), "--pod", "ecko-1").returncode == 1
+    unknown = mesh.run("compile", str(mesh.deploy), "--pod", "ecko-1")
+    assert (unknown.returncode, "did you mean echo-1?" in unknown.stderr) == (1, True)

@@ -89,10 +89,14 @@ async def test_reflection_under_both_names(serve: Serve, version: str) -> None:
         asked = [
             reflection_pb2.ServerReflectionRequest(list_services=""),
             reflection_pb2.ServerReflectionRequest(file_containing_symbol=NAME),
+            reflection_pb2.ServerReflectionRequest(file_containing_symbol=f"{NAME}.Chat"),
+            reflection_pb2.ServerReflectionRequest(file_containing_symbol=f"{NAME}.Nothing"),
         ]
-        listed, described = [answer async for answer in method(iter(asked))]
-    assert NAME in [service.name for service in listed.list_services_response.service]
-    assert described.file_descriptor_response.file_descriptor_proto
+        listed, service, chat, nothing = [answer async for answer in method(iter(asked))]
+    assert NAME in [each.name for each in listed.list_services_response.service]
+    assert service.file_descriptor_response.file_descriptor_proto
+    assert chat.file_descriptor_response == service.file_descriptor_response
+    assert nothing.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
 
 
 async def _get(path: str, target: str, method: str = "GET") -> bytes:
