@@ -20,6 +20,7 @@ from localmesh.manifests.scalars import is_null
 from localmesh.memo import Memo
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+_KUSTOMIZATIONS = frozenset({"kustomization.yaml", "kustomization.yml"})
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -96,12 +97,17 @@ def _finished(found: _Found) -> Documents:
 
 
 def _files(paths: Iterable[Path | str], problems: list[Problem]) -> Iterator[Path]:
-    """The files to read, each once, folders sorted by name; hidden files and folders are left out."""
+    """The files to read, each once, folders sorted by name.
+
+    Hidden files and folders are left out, and kustomize components below: they change what others apply.
+    """
     seen: set[Path] = set()
     for path in map(Path, paths):
         if path.is_dir():
             below = (each for each in sorted(path.rglob("*")) if each.suffix in _SUFFIXES and each.is_file())
-            inside = [each for each in below if not any(part.startswith(".") for part in each.relative_to(path).parts)]
+            visible = [each for each in below if not any(part.startswith(".") for part in each.relative_to(path).parts)]
+            components = {each.parent for each in visible if _is_component(each) and each.parent != path}
+            inside = [each for each in visible if components.isdisjoint(each.parents)]
         elif path.exists():
             inside = [path]
         else:
@@ -111,6 +117,13 @@ def _files(paths: Iterable[Path | str], problems: list[Problem]) -> Iterator[Pat
             if each.resolve() not in seen:
                 seen.add(each.resolve())
                 yield each
+
+
+def _is_component(file: Path) -> bool:
+    """Whether this is the kustomization.yaml of a component: `kind: Component`."""
+    if file.name not in _KUSTOMIZATIONS:
+        return False
+    return any(line.rstrip() == b"kind: Component" for line in file.read_bytes().splitlines())
 
 
 def _text_of(file: Path, problems: list[Problem]) -> str | None:

@@ -29,6 +29,21 @@ def test_folders_are_read_to_the_bottom_in_order_of_names(tmp_path: Path) -> Non
     assert [each.name for each in load([tmp_path]).of(Namespace)] == ["z", "b", "c"]
 
 
+def test_a_component_of_kustomize_is_read_only_where_it_is_named(tmp_path: Path) -> None:
+    """It changes what others apply, if they ask for it; a Kustomization only lists what is there."""
+    write(
+        tmp_path,
+        a_yaml=NAMESPACE % "a",
+        kustomization_yaml="apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n",
+    )
+    component = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n"
+    write(
+        tmp_path / "parts" / "one", kustomization_yaml=component, b_yaml=NAMESPACE % "b", deeper__c_yaml=NAMESPACE % "c"
+    )
+    assert [each.name for each in load([tmp_path]).of(Namespace)] == ["a"]
+    assert [each.name for each in load([tmp_path / "parts" / "one"]).of(Namespace)] == ["b", "c"]
+
+
 def test_a_file_named_twice_is_read_once(tmp_path: Path) -> None:
     write(tmp_path, a_yaml=NAMESPACE % "a")
     assert len(load([tmp_path, tmp_path / "a.yaml", str(tmp_path)]).resources) == 1
