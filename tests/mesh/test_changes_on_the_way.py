@@ -111,7 +111,7 @@ ROUTES = (
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def edge_routes(mesh: Mesh) -> Iterator[None]:
     """ROUTES at the lab's gateway."""
     with mesh.policy(edge(HTTP_SERVER), at_edge(*ROUTES)):

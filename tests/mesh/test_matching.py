@@ -74,7 +74,7 @@ def named(name: str, match: dict[str, Any]) -> dict[str, Any]:
     return {"match": [match | {"headers": headers}], "route": [to("v2")]}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def conditions(mesh: Mesh) -> Iterator[None]:
     """A route for each condition; what none of them holds for goes to v1."""
     matches = {name: match for name, (match, *_) in (CONDITIONS | SETTLED).items()}
@@ -83,19 +83,20 @@ def conditions(mesh: Mesh) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("conditions")
-@pytest.mark.parametrize("name", CONDITIONS)
-async def test_a_route_takes_what_its_condition_holds_for_and_nothing_else(lab: Lab, name: str) -> None:
-    told = {"x-lab-condition": name.replace(" ", "-")}
-    _, (held, held_headers), (unheld, unheld_headers) = CONDITIONS[name]
-    assert await version(lab, held, held_headers | told) == "v2"
-    assert await version(lab, unheld, unheld_headers | told) == "v1"
+class TestConditions:
+    """Under one VirtualService that has them all."""
 
+    @pytest.mark.parametrize("name", CONDITIONS)
+    async def test_a_route_takes_what_its_condition_holds_for_and_nothing_else(self, lab: Lab, name: str) -> None:
+        told = {"x-lab-condition": name.replace(" ", "-")}
+        _, (held, held_headers), (unheld, unheld_headers) = CONDITIONS[name]
+        assert await version(lab, held, held_headers | told) == "v2"
+        assert await version(lab, unheld, unheld_headers | told) == "v1"
 
-@pytest.mark.usefixtures("conditions")
-@pytest.mark.parametrize("name", SETTLED)
-async def test_a_route_is_for_the_callers_and_names_that_it_describes(lab: Lab, name: str) -> None:
-    told = {"x-lab-condition": name.replace(" ", "-")}
-    assert await version(lab, "Read", told) == ("v2" if SETTLED[name][1] else "v1")
+    @pytest.mark.parametrize("name", SETTLED)
+    async def test_a_route_is_for_the_callers_and_names_that_it_describes(self, lab: Lab, name: str) -> None:
+        told = {"x-lab-condition": name.replace(" ", "-")}
+        assert await version(lab, "Read", told) == ("v2" if SETTLED[name][1] else "v1")
 
 
 def chosen(*matches: dict[str, Any]) -> str:
