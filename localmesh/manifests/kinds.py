@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from localmesh.manifests import istio, kubernetes
+from localmesh.manifests import gateway_api, istio, kubernetes
 from localmesh.manifests.mesh_config import IstioOperator
 from localmesh.manifests.nodes import nearest
 from localmesh.manifests.record import Resource
@@ -23,6 +23,7 @@ LOCAL_GROUP, LOCAL_KIND = "localmesh", "LocalRun"
 _V1 = ("v1",)
 _NETWORKING = ("v1", "v1beta1", "v1alpha3")
 _SECURITY = ("v1", "v1beta1")
+_GATEWAY_API = ("v1", "v1beta1")
 
 KINDS: Mapping[tuple[str, str], Kind] = {
     ("", "Namespace"): Kind(kubernetes.Namespace, _V1, namespaced=False),
@@ -36,6 +37,11 @@ KINDS: Mapping[tuple[str, str], Kind] = {
     ("discovery.k8s.io", "EndpointSlice"): Kind(kubernetes.EndpointSlice, _V1),
     ("apps", "Deployment"): Kind(kubernetes.Deployment, _V1),
     ("apps", "StatefulSet"): Kind(kubernetes.StatefulSet, _V1),
+    ("gateway.networking.k8s.io", "GatewayClass"): Kind(gateway_api.GatewayClass, _GATEWAY_API, namespaced=False),
+    ("gateway.networking.k8s.io", "Gateway"): Kind(gateway_api.Gateway, _GATEWAY_API),
+    ("gateway.networking.k8s.io", "HTTPRoute"): Kind(gateway_api.HTTPRoute, _GATEWAY_API),
+    ("gateway.networking.k8s.io", "GRPCRoute"): Kind(gateway_api.GRPCRoute, _V1),
+    ("gateway.networking.k8s.io", "ReferenceGrant"): Kind(gateway_api.ReferenceGrant, _GATEWAY_API),
     ("networking.istio.io", "VirtualService"): Kind(istio.VirtualService, _NETWORKING),
     ("networking.istio.io", "DestinationRule"): Kind(istio.DestinationRule, _NETWORKING),
     ("networking.istio.io", "Gateway"): Kind(istio.Gateway, _NETWORKING),

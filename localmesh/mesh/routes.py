@@ -13,6 +13,7 @@ class Text(Enum):
 
     EXACT = "exact"
     PREFIX = "prefix"
+    SEGMENTS = "segments"  # of a path: `/chat` is in front of `/chat/1` and not of `/chats`
     REGEX = "regex"
     PRESENT = "present"
 
@@ -63,7 +64,10 @@ class HeaderOps:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One cluster: a service's host, port and subset. A host that is no service still has a cluster name."""
+    """One cluster: a service's host, port and subset. A host that is no service still has a cluster name.
+
+    Without a host it is a target that must not be called (a backend that the Gateway API does not grant).
+    """
 
     host: str
     port: int
@@ -149,6 +153,8 @@ class Forward:
     rewrite: Rewrite | None = None
     mirrors: tuple[Mirror, ...] = ()
     hash_on: HashOn | None = None
+    # A target that is no service answers 500 (the Gateway API's rule), not 503.
+    unknown_is_500: bool = False
 
 
 @dataclass(frozen=True, slots=True)

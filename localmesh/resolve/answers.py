@@ -9,19 +9,28 @@ from localmesh.manifests.istio.virtual_service import (
 from localmesh.mesh.routes import Cors, Fault, Redirect, Respond, Text, TextMatch
 from localmesh.resolve.matches import text_match
 
+# How istiod marks a path that takes the place of the matched prefix; in a VirtualService it is a path like any other.
+PREFIX = "%PREFIX()%"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-def redirect(written: HTTPRedirect, port: int) -> Redirect:
-    """`port` is that of the listener: FROM_REQUEST_PORT is settled here. A scheme's default port is not written."""
+def redirect(written: HTTPRedirect, port: int, *, is_tls: bool = False, gateway_api: bool = False) -> Redirect:
+    """`port` is that of the listener: FROM_REQUEST_PORT is settled here. A scheme's default port is not written.
+
+    `gateway_api`: the path may be marked as one that takes the place of the matched prefix.
+    """
     target = port if written.derive_port == "FROM_REQUEST_PORT" else written.port
-    scheme = written.scheme or ""
+    scheme = written.scheme or ("https" if is_tls else "http")
+    uri, prefix = written.uri or "", None
+    if gateway_api and uri.startswith(PREFIX):
+        uri, prefix = "", uri.removeprefix(PREFIX)
     return Redirect(
-        path=written.uri or None,
+        path=uri or None,
+        path_prefix=prefix,
         authority=written.authority or None,
         port=None if target == DEFAULT_PORTS.get(scheme) else target,
         derive_port=written.derive_port or "",
-        scheme=scheme,
+        scheme=written.scheme or "",
         code=written.redirect_code or 301,
     )
 

@@ -19,6 +19,17 @@ PASSTHROUGH = {"PASSTHROUGH", "AUTO_PASSTHROUGH"}
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """A Gateway, and the hosts of the Services whose pods open it on the ports of these Services.
+
+    Istio's own names no Services: pods are selected by labels, and open every port.
+    """
+
+    gateway: Gateway
+    services: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """One server of a Gateway at one pod."""
 
@@ -76,14 +87,22 @@ class Opened:
         return tuple(host for owner, host in self.owned_hosts if owner in {"*", namespace})
 
 
-def opened_servers(gateways: Iterable[Gateway], serves: Iterable[Served]) -> Iterator[Opened]:
-    """A server's port is a port of the Service before the pod; one that no Service has is opened as it is."""
-    targets: dict[int, int] = {}
+def opened_servers(chosen: Iterable[Chosen], serves: Iterable[Served]) -> Iterator[Opened]:
+    """A server's port is a port of the Service before the pod.
+
+    A port that no Service has is opened as it is, and not at all where the Gateway names its Services.
+    """
+    targets: dict[tuple[int, str], int] = {}
     for each in serves:
-        targets.setdefault(each.port.number, each.target)
-    for gateway in gateways:
-        for server in gateway.spec.servers:
-            yield Opened(gateway, server, targets.get(server.port.number, server.port.number))
+        targets.setdefault((each.port.number, ""), each.target)
+        targets.setdefault((each.port.number, each.service.host), each.target)
+    for one in chosen:
+        for server in one.gateway.spec.servers:
+            number = server.port.number
+            found = (targets[number, host] for host in one.services or {""} if (number, host) in targets)
+            port = next(found, None if one.services else number)
+            if port is not None:
+                yield Opened(one.gateway, server, port)
 
 
 def merged(opened: Iterable[Opened], findings: Findings) -> Iterator[Opened]:

@@ -45,10 +45,11 @@ def credentials(
     found: dict[str, Credential] = {}
     for namespace, served in gateways.items():
         for tls in _blocks(served):
-            name = (tls.credential_name or "").removeprefix("kubernetes://")
-            found_one = _find(stores, namespace, name, tls.at("credential_name"), findings) if name else None
+            place, _, name = (tls.credential_name or "").rpartition("://")[2].rpartition("/")
+            owner = place or namespace  # the Gateway API names it, by `kubernetes-gateway://namespace/name`
+            found_one = _find(stores, owner, name, tls.at("credential_name"), findings) if name else None
             if found_one is not None:
-                found[f"{namespace}/{name}"] = found_one
+                found[f"{owner}/{name}"] = found_one
     return found
 
 

@@ -9,34 +9,41 @@ from dataclasses import dataclass
 
 from localmesh.manifests.documents import Documents
 from localmesh.manifests.istio import Gateway
-from localmesh.mesh.identity import Labels
-from localmesh.mesh.pods import GatewayServer, Outbound
+from localmesh.mesh.pods import GatewayServer, Outbound, Pod
 from localmesh.mesh.routes import ConnectionRoute
 from localmesh.resolve.connections import Connections
 from localmesh.resolve.findings import Findings
 from localmesh.resolve.gateway_hosts import table
-from localmesh.resolve.gateway_servers import Opened, merged, opened_servers
+from localmesh.resolve.gateway_servers import Chosen, Opened, merged, opened_servers
 from localmesh.resolve.gateway_tls import server_tls
 from localmesh.resolve.hosts import intersection
 from localmesh.resolve.http_routes import Translation
 from localmesh.resolve.inbound import Served
 from localmesh.resolve.outbound import ClientRegistry, World
 from localmesh.resolve.pods import Seat
-from localmesh.resolve.selection import Selected, oldest_first
+from localmesh.resolve.selection import Selected, age, oldest_first
 
 
 class Gateways:
-    """All Gateways, found by the labels of a pod of any namespace."""
+    """All Gateways: Istio's own by the labels of a pod anywhere, the Gateway API's by the Services before the pod."""
 
-    def __init__(self, documents: Documents) -> None:
-        self._by_labels: Selected[Gateway] = Selected()
+    def __init__(self, documents: Documents, attached: Iterable[Chosen] = ()) -> None:
+        self._by_labels: Selected[Chosen] = Selected()
+        self._by_service: dict[str, list[Chosen]] = defaultdict(list)
         self.written = oldest_first(documents.of(Gateway))
-        for each in self.written:
-            self._by_labels.add("", each.spec.selector, each)
+        for written in self.written:
+            self._by_labels.add("", written.spec.selector, Chosen(written))
+        for each in attached:
+            for host in each.services:
+                self._by_service[host].append(each)
 
-    def of(self, labels: Labels) -> list[Gateway]:
-        """Those that a pod with these labels serves, the oldest first."""
-        return self._by_labels.of("", labels)
+    def of(self, pod: Pod, serves: Iterable[Served]) -> list[Chosen]:
+        """Those that a pod serves, the oldest first. `serves`: the Services before it."""
+        services = {each.service.host for each in serves if each.service.namespace == pod.namespace}
+        by_service = {id(each): each for host in services for each in self._by_service.get(host, ())}
+        own = [each for each in by_service.values() if each.gateway.namespace == pod.namespace]
+        found = self._by_labels.of("", pod.labels) + own
+        return sorted(found, key=lambda each: age(each.gateway)) if own else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ class GatewaySide:
 
 
 def gateway_side(
-    seat: Seat, gateways: Iterable[Gateway], serves: Iterable[Served], world: World, findings: Findings
+    seat: Seat, gateways: Iterable[Chosen], serves: Iterable[Served], world: World, findings: Findings
 ) -> GatewaySide:
     """The servers of all Gateways that select this pod, merged by port, and everything that they lead to."""
     pod = seat.pod
@@ -58,7 +65,8 @@ def gateway_side(
     registry = ClientRegistry(world, services, pod.namespace, labels, infers_port=True)
 
     def translation(each: Opened) -> Translation:
-        return Translation(pod.namespace, labels, each.name, each.written.port.number, registry, world.settings)
+        number = each.written.port.number
+        return Translation(pod.namespace, labels, each.name, number, registry, world.settings, is_tls=each.is_tls)
 
     by_table: dict[str, list[Opened]] = defaultdict(list)
     for each in opened:

@@ -37,6 +37,7 @@ class Translation:
     port: int
     registry: Registry
     settings: Settings
+    is_tls: bool = False  # a gateway's server that ends TLS
 
     def routes(self, bound: Bound) -> tuple[HttpRoute, ...]:
         """In order. What comes after a route that catches everything is never reached, and left out."""
@@ -60,7 +61,7 @@ class Translation:
         route = HttpRoute(
             name=_name(written, match),
             action=Forward(()),
-            match=RequestMatch() if match is None else request_match(match),
+            match=RequestMatch() if match is None else request_match(match, by_segment=bound.gateway_api),
             fault=fault(written.fault),
             cors=cors(written.cors_policy),
             request_headers=header_ops(headers.request if headers else None),
@@ -71,12 +72,15 @@ class Translation:
         request_headers, authority = without_authority(route.request_headers)
         route = replace(route, request_headers=request_headers)
         if written.redirect is not None:
-            return replace(route, action=redirect(written.redirect, self.port))
+            action = redirect(written.redirect, self.port, is_tls=self.is_tls, gateway_api=bound.gateway_api)
+            return replace(route, action=action)
         if written.direct_response is not None:
             return replace(route, action=response(written.direct_response))
-        return self._forwarding(route, written, authority)
+        return self._forwarding(route, written, authority, unknown_is_500=bound.gateway_api)
 
-    def _forwarding(self, route: HttpRoute, written: HTTPRoute, authority: str | None) -> HttpRoute:
+    def _forwarding(
+        self, route: HttpRoute, written: HTTPRoute, authority: str | None, *, unknown_is_500: bool
+    ) -> HttpRoute:
         targets = self._targets(written.route)
         if len(written.route) == 1:  # its own headers are then the route's
             only = targets[0]
@@ -97,6 +101,7 @@ class Translation:
             rewrite=_rewrite(written, authority),
             mirrors=tuple(self._mirrors(written)),
             hash_on=hashes[-1] if hashes else None,
+            unknown_is_500=unknown_is_500,
         )
         return replace(route, action=action)
 

@@ -23,10 +23,13 @@ def applies(match: HTTPMatchRequest, gateway: str, port: int, namespace: str, la
     )
 
 
-def request_match(match: HTTPMatchRequest) -> RequestMatch:
-    """What a request must look like."""
+def request_match(match: HTTPMatchRequest, *, by_segment: bool = False) -> RequestMatch:
+    """What a request must look like. `by_segment`: a prefix is of whole segments of the path."""
+    path = _text(match.uri)
+    if by_segment and path is not None and path.how is Text.PREFIX and path.value != "/":
+        path = TextMatch(Text.SEGMENTS, path.value.removesuffix("/"))
     return RequestMatch(
-        path=_text(match.uri),
+        path=path,
         path_ignore_case=match.ignore_uri_case,
         method=_text(match.method),
         authority=_text(match.authority),

@@ -18,6 +18,10 @@ ZONE = "topology.kubernetes.io/zone"
 SUBZONE = "topology.istio.io/subzone"
 ENDED = {"Succeeded", "Failed"}
 ROUTER_LABELS = {"ingressgateway", "egressgateway"}
+# What Istio puts on the pods that it deploys for a Gateway of the Kubernetes Gateway API.
+GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
+# What its injector puts on the pods that take mTLS.
+TLS_MODE = "security.istio.io/tlsMode"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +99,10 @@ def _proxy(written: WrittenPod) -> Proxy:
     """As istiod tells them apart in a cluster: by labels that its injector has put on the pod."""
     labels = written.metadata.labels
     templates = written.metadata.annotations.get("inject.istio.io/templates", "")
-    is_router = labels.get("istio") in ROUTER_LABELS or "gateway.networking.k8s.io/gateway-name" in labels
+    is_router = labels.get("istio") in ROUTER_LABELS or GATEWAY_NAME in labels
     if is_router or "gateway" in (each.strip() for each in templates.split(",")):
         return Proxy.GATEWAY
-    return Proxy.SIDECAR if labels.get("security.istio.io/tlsMode") == "istio" else Proxy.NONE
+    return Proxy.SIDECAR if labels.get(TLS_MODE) == "istio" else Proxy.NONE
 
 
 def _owner(written: WrittenPod) -> str:

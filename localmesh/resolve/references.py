@@ -25,8 +25,10 @@ from localmesh.resolve.gateways import Gateways
 from localmesh.resolve.hosts import is_wildcard, matches, qualified
 from localmesh.resolve.outbound import World
 from localmesh.resolve.pods import Seat
+from localmesh.resolve.retried_writes import check_retries
 from localmesh.resolve.selection import selects
 from localmesh.resolve.services import SeatIndex
+from localmesh.resolve.unserved_hosts import check_hosts
 from localmesh.resolve.virtual_services import MESH, Bound, VirtualServices
 
 
@@ -76,9 +78,12 @@ def check_references(
     known_gateways = {f"{each.namespace}/{each.name}" for each in gateways.written}
     for bound in (*world.virtual_services.bound, *world.virtual_services.delegates.values()):
         _check_bound(bound, services, known_gateways, findings)
-        for destination in bound.destinations():
+        for destination in (each for each in bound.destinations() if each.host):
             _check_destination(destination, known, findings)
     _check_owners(world.virtual_services, findings)
+    written = (*world.virtual_services.bound, *world.virtual_services.delegates.values())
+    check_retries(written, services, world.settings.written.default_http_retry_policy, findings)
+    check_hosts(world.virtual_services.bound, gateways.written, findings)
     for rule in documents.of(DestinationRule):
         _check_rule(rule, services, findings)
     for gateway in gateways.written:

@@ -12,6 +12,7 @@ from localmesh.resolve.authorization import Access, Tokens
 from localmesh.resolve.authorizers import authorizers
 from localmesh.resolve.destination_rules import DestinationRules
 from localmesh.resolve.findings import Findings
+from localmesh.resolve.gateway_api import attachments, deployed
 from localmesh.resolve.gateway_tls import credentials
 from localmesh.resolve.gateways import Gateways, gateway_side
 from localmesh.resolve.inbound import Served, inbound, served
@@ -44,6 +45,7 @@ def resolve(
 ) -> Resolution:
     """The mesh of these documents. `placements` by `namespace/pod`, `replicas` by `namespace/workload`."""
     findings = Findings()
+    documents = documents if is_cluster(documents) else deployed(documents)
     mesh_wide = settings(documents.mesh_config)
     found, seats = _pods(documents, placements or {}, replicas or {}, mesh_wide, findings)
     authentications = PeerAuthentications(documents, mesh_wide.root_namespace)
@@ -58,12 +60,15 @@ def resolve(
     )
     registered = joined(kubernetes, entry_services(documents, index, authentications, mesh_wide, findings))
     rules = DestinationRules(documents, mesh_wide)
-    virtual_services = VirtualServices(documents, mesh_wide, findings)
+    hosts = (each.service.host for each in registered)
+    attached = attachments(documents, hosts, mesh_wide.virtual_service_export_to, findings)
+    virtual_services = VirtualServices(documents, mesh_wide, findings, attached.routes)
     sidecars = Sidecars(documents, mesh_wide.root_namespace, findings)
     labels = client_labels(virtual_services) | rules.selector_labels | sidecars.selector_labels
     shaping = Shaping(rules, authentications, mesh_wide)
     world = World(mesh_wide, registered, shaping, virtual_services, sidecars, frozenset(labels))
-    policies = _Policies(documents, world, served(registered, index), findings)
+    gateways = Gateways(documents, attached.gateways)
+    policies = _Policies(documents, world, gateways, served(registered, index), findings)
     pods = tuple(policies.attached(seat) for seat in seats)
     refuse_in_documents(documents, findings)
     check_references(documents, world, policies.gateways, (found, seats), findings)
@@ -100,10 +105,15 @@ class _Policies:
     """All that is attached to pods one by one."""
 
     def __init__(
-        self, documents: Documents, world: World, serves: Mapping[str, list[Served]], findings: Findings
+        self,
+        documents: Documents,
+        world: World,
+        gateways: Gateways,
+        serves: Mapping[str, list[Served]],
+        findings: Findings,
     ) -> None:
         root = world.settings.root_namespace
-        self.gateways = Gateways(documents)
+        self.gateways = gateways
         self._world = world
         self._serves = serves
         self._findings = findings
@@ -127,7 +137,7 @@ class _Policies:
         )
         serves = self._serves.get(pod.key, [])
         if pod.proxy is Proxy.GATEWAY:
-            gateways = self.gateways.of(pod.labels)
+            gateways = self.gateways.of(pod, serves)
             side = gateway_side(seat, gateways, serves, self._world, self._findings)
             return replace(pod, servers=side.servers, outbound=side.outbound)
         shaping = self._world.shaping
@@ -144,6 +154,6 @@ class _Policies:
         found: dict[str, dict[int, Gateway]] = {}
         for seat in seats:
             if seat.pod.proxy is Proxy.GATEWAY:
-                gateways = self.gateways.of(seat.pod.labels)
+                gateways = (each.gateway for each in self.gateways.of(seat.pod, self._serves.get(seat.pod.key, ())))
                 found.setdefault(seat.pod.namespace, {}).update({id(each): each for each in gateways})
         return {namespace: tuple(some.values()) for namespace, some in found.items()}

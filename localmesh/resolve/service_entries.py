@@ -12,7 +12,7 @@ from localmesh.mesh.security import Mtls
 from localmesh.mesh.services import Endpoint, Resolution, Service, ServicePort
 from localmesh.resolve.findings import Findings
 from localmesh.resolve.peer_authentication import PeerAuthentications
-from localmesh.resolve.pods import Seat
+from localmesh.resolve.pods import TLS_MODE, Seat
 from localmesh.resolve.protocols import parse
 from localmesh.resolve.selection import age, oldest_first
 from localmesh.resolve.services import Registered, SeatIndex, takes_mtls
@@ -25,7 +25,6 @@ RESOLUTIONS = {
     "DNS_ROUND_ROBIN": Resolution.DNS_ROUND_ROBIN,
 }
 DNS = {Resolution.DNS, Resolution.DNS_ROUND_ROBIN}
-TLS_MODE = "security.istio.io/tlsMode"
 
 
 def entry_services(

@@ -18,7 +18,7 @@ from localmesh.mesh.services import Endpoint, Resolution, Service, ServicePort
 from localmesh.resolve.findings import Findings, nearest
 from localmesh.resolve.hosts import service_host
 from localmesh.resolve.peer_authentication import PeerAuthentications
-from localmesh.resolve.pods import Seat
+from localmesh.resolve.pods import GATEWAY_NAME, TLS_MODE, Seat
 from localmesh.resolve.protocols import protocol_of
 from localmesh.resolve.selection import age, selects
 
@@ -230,5 +230,13 @@ class _Builder:
 
 
 def takes_mtls(pod: Pod, port: int, authentications: PeerAuthentications) -> bool:
-    """Whether this port's proxy takes mTLS: there is one, and no PeerAuthentication disables it."""
-    return pod.proxy is not Proxy.NONE and authentications.modes(pod.namespace, pod.labels).of(port) is not Mtls.DISABLE
+    """Whether this port's proxy takes mTLS: there is one, and no PeerAuthentication disables it.
+
+    What Istio deploys for a Gateway of the Gateway API is not injected, and has no label that says so.
+    """
+    labelled = pod.labels.get(TLS_MODE, "" if GATEWAY_NAME in pod.labels else "istio") == "istio"
+    return (
+        pod.proxy is not Proxy.NONE
+        and labelled
+        and authentications.modes(pod.namespace, pod.labels).of(port) is not Mtls.DISABLE
+    )

@@ -106,7 +106,8 @@ def _is_imported(host: str, owner: str, imports: Iterable[tuple[str, str]]) -> b
 
 def _overlaps(host: str, bound: Bound, imports: Iterable[tuple[str, str]]) -> bool:
     return any(
-        space in {"*", bound.namespace} and (matches(host, pattern) or matches(pattern, host))
+        space in {"*", bound.namespace}
+        and (matches(host, pattern) or (not bound.gateway_api and matches(pattern, host)))
         for space, pattern in imports
     )
 

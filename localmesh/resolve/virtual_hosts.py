@@ -72,6 +72,8 @@ def _wrappers(translation: Translation, services: Mapping[str, Service], seen: S
             continue
         routes = translation.routes(each)
         found, names = _hosts(each, services, seen.owners)
+        if each.gateway_api and not any({one.namespace, translation.namespace} & {each.namespace} for one in found):
+            continue  # a route acts for callers of its own namespace, or for a service of it
         routed = any(port is not None and _is_routed(port) for port in (one.port(translation.port) for one in found))
         if routes and (routed or translation.port == WEB_PORT):
             yield Wrapper(routes, tuple(found), tuple(names))

@@ -24,7 +24,7 @@ from localmesh.manifests.istio.virtual_service import (
 from localmesh.resolve.delegates import below
 from localmesh.resolve.findings import Findings, nearest
 from localmesh.resolve.hosts import HostIndex, is_wildcard, qualified
-from localmesh.resolve.selection import is_exported, oldest_first
+from localmesh.resolve.selection import age, is_exported, oldest_first
 from localmesh.resolve.settings import Settings
 
 D = TypeVar("D", HTTPRouteDestination, HTTPMirrorPolicy, RouteDestination)
@@ -44,7 +44,9 @@ class Bound:
     tls: tuple[TLSRoute, ...] = ()
     tcp: tuple[TCPRoute, ...] = ()
     export_to: tuple[str, ...] = ()
-    rank: int = 0  # its place among all, the oldest first
+    age: tuple[str, str, str] = ("", "", "")  # the oldest come first
+    # Made of the Gateway API: a prefix is of whole segments, and it acts for its own or the service's namespace.
+    gateway_api: bool = False
     written: VirtualService | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -59,8 +61,8 @@ class Bound:
             yield from (each.destination for each in http.mirrors)
             if http.mirror is not None:
                 yield http.mirror
-        routes = (*(each.route for each in self.tcp), *(each.route for each in self.tls))
-        yield from (each.destination for some in routes for each in some)
+        for some in (*(each.route for each in self.tcp), *(each.route for each in self.tls)):
+            yield from (each.destination for each in some)
 
     @property
     def where(self) -> Where | None:
@@ -89,19 +91,15 @@ class Seen:
 class VirtualServices:
     """All VirtualServices that have hosts."""
 
-    def __init__(self, documents: Documents, settings: Settings, findings: Findings) -> None:
+    def __init__(
+        self, documents: Documents, settings: Settings, findings: Findings, attached: Iterable[Bound] = ()
+    ) -> None:
+        """`attached`: those that come of the Gateway API."""
         written = oldest_first(documents.of(VirtualService))
-        delegates = {
-            (each.namespace, each.name): _bound(each, rank, settings)
-            for rank, each in enumerate(written)
-            if not each.spec.hosts
-        }
+        delegates = {(each.namespace, each.name): _bound(each, settings) for each in written if not each.spec.hosts}
         self.used_delegates: set[tuple[str, str]] = set()
-        self.bound = tuple(
-            self._with_delegates(_bound(each, rank, settings), delegates, findings)
-            for rank, each in enumerate(written)
-            if each.spec.hosts
-        )
+        own = (self._with_delegates(_bound(each, settings), delegates, findings) for each in written if each.spec.hosts)
+        self.bound = tuple(sorted((*own, *attached), key=lambda each: each.age))
         self.delegates = delegates
         self._by_gateway: dict[str, list[Bound]] = defaultdict(list)
         for bound in self.bound:
@@ -118,7 +116,7 @@ class VirtualServices:
                 for each in self._by_gateway.get(gateway, ())
                 if is_exported(each.export_to, each.namespace, namespace)
             ]
-            self._seen[key] = indexed(sorted(visible, key=lambda each: (_exposure(each, namespace), each.rank)))
+            self._seen[key] = indexed(sorted(visible, key=lambda each: (_exposure(each, namespace), each.age)))
         return self._seen[key]
 
     def _with_delegates(self, bound: Bound, delegates: Mapping[tuple[str, str], Bound], findings: Findings) -> Bound:
@@ -189,11 +187,11 @@ def gateway_name(name: str, namespace: str) -> str:
 
 def _exposure(bound: Bound, namespace: str) -> int:
     if "*" in bound.export_to:
-        return 2
+        return 2 if bound.gateway_api and bound.namespace == namespace else 3
     return 0 if bound.namespace == namespace and set(bound.export_to) <= {".", namespace} else 1
 
 
-def _bound(written: VirtualService, rank: int, settings: Settings) -> Bound:
+def _bound(written: VirtualService, settings: Settings) -> Bound:
     spec, namespace = written.spec, written.namespace
     return Bound(
         name=written.name,
@@ -210,7 +208,7 @@ def _bound(written: VirtualService, rank: int, settings: Settings) -> Bound:
             for each in spec.tcp
         ),
         export_to=spec.export_to or settings.virtual_service_export_to,
-        rank=rank,
+        age=age(written),
         written=written,
     )
 

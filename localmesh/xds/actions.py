@@ -92,6 +92,7 @@ def forward(action: Forward) -> routes.RouteAction:
         retry_policy=_retry(action.retry),
         hash_policy=[_hash(action.hash_on)] if action.hash_on else [],
         request_mirror_policies=[_mirror(one) for one in action.mirrors],
+        cluster_not_found_response_code=_Action.INTERNAL_SERVER_ERROR if action.unknown_is_500 else None,
     )
     # Weight 0 is a destination that stands alone; one that is left of several is still written with its weight.
     if len(action.targets) == 1 and not action.targets[0].weight:
@@ -187,9 +188,8 @@ def redirect(action: Redirect, port: int) -> routes.RedirectAction:
         made.prefix_rewrite = action.path_prefix
     else:
         made.path_redirect = action.path or ""
-    wanted = port if action.derive_port == "FROM_REQUEST_PORT" else action.port
-    if wanted and (action.scheme, wanted) not in {("http", 80), ("https", 443)}:
-        made.port_redirect = wanted
+    if action.port:
+        made.port_redirect = action.port
     return made
 
 

@@ -49,7 +49,7 @@ def outbound(upstream: Upstream, mesh: Mesh, client: Pod) -> cluster_pb2.Cluster
         outlier_detection=_outliers(upstream.outliers),
         common_lb_config=_common(upstream),
         upstream_connection_options=_keepalive(upstream.pool),
-        typed_extension_protocol_options=_protocol(upstream),
+        typed_extension_protocol_options=_protocol(upstream, client),
     )
     _set_discovery(cluster, upstream, client)
     set_balancer(cluster, upstream)
@@ -229,11 +229,16 @@ def _keepalive(pool: Pool) -> cluster_pb2.UpstreamConnectionOptions | None:
     )
 
 
-def _protocol(upstream: Upstream) -> dict[str, any_pb2.Any]:
-    """HTTP options; none where HTTP/1.1 without further settings says it all."""
+def _protocol(upstream: Upstream, client: Pod) -> dict[str, any_pb2.Any]:
+    """HTTP options; none where HTTP/1.1 without further settings says it all.
+
+    A port of unknown protocol is called by a sidecar as the sidecar was called, and by a gateway with HTTP/1.1.
+    """
     tls = upstream.tls
     originates = tls is not None and tls.mode in {TlsMode.SIMPLE, TlsMode.MUTUAL} and not tls.sni
-    as_client = upstream.pool.use_client_protocol or (upstream.sniffed and not upstream.http2)
+    as_client = upstream.pool.use_client_protocol or (
+        upstream.sniffed and not upstream.http2 and client.proxy is Proxy.SIDECAR
+    )
     options = _options(upstream.pool, upstream.http2, as_client)
     if originates and tls is not None:
         options = options or _Options(explicit_http_config=_http1())

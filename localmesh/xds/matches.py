@@ -31,6 +31,8 @@ def _set_path(found: routes.RouteMatch, path: TextMatch | None) -> None:
         found.path = path.value
     elif path.how is Text.REGEX:
         found.safe_regex.CopyFrom(regex(path.value))
+    elif path.how is Text.SEGMENTS:
+        found.path_separated_prefix = path.value
     else:
         found.prefix = path.value
 

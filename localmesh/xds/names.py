@@ -7,6 +7,8 @@ from localmesh.mesh.routes import Target
 
 BLACK_HOLE = "BlackHoleCluster"
 PASSTHROUGH = "PassthroughCluster"
+# The cluster of a target that must not be called: there is none of this name.
+UNKNOWN_SERVICE = "UnknownService"
 INBOUND_PASSTHROUGH = "InboundPassthroughCluster"
 VIRTUAL_INBOUND = "virtualInbound"
 VIRTUAL_OUTBOUND = "virtualOutbound"
@@ -36,6 +38,8 @@ def target_cluster(target: Target) -> str:
     """The outbound cluster of a route's target."""
     if target == ELSEWHERE:
         return PASSTHROUGH
+    if not target.host:
+        return UNKNOWN_SERVICE
     return outbound_cluster(target.host, target.port, target.subset)
 
 

@@ -48,7 +48,7 @@ def clusters_of(hosts: Iterable[VirtualHost]) -> set[Key]:
     forwards = [route.action for host in hosts for route in host.routes if isinstance(route.action, Forward)]
     targets = {one.target for action in forwards for one in action.targets}
     targets |= {one.target for action in forwards for one in action.mirrors}
-    return {(CLUSTER, names.target_cluster(target)) for target in targets}
+    return {(CLUSTER, names.target_cluster(target)) for target in targets if target.host}
 
 
 def origins_of(hosts: Iterable[VirtualHost]) -> list[Where]:

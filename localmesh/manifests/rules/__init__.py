@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from localmesh.errors import Problem
+from localmesh.manifests import gateway_api as gateway_api_kinds
 from localmesh.manifests import istio, kubernetes
 from localmesh.manifests.record import Resource
 from localmesh.manifests.rules import (
     authorization_policy,
     destination_rule,
     gateway,
+    gateway_api,
+    gateway_api_routes,
     metadata,
     peer_authentication,
     request_authentication,
@@ -27,6 +30,9 @@ from localmesh.manifests.rules import (
 _Rule = Callable[[Any], Iterator[Problem]]
 
 _PROBLEMS: Mapping[type[Resource], _Rule] = {
+    gateway_api_kinds.Gateway: gateway_api.problems,
+    gateway_api_kinds.GRPCRoute: gateway_api_routes.grpc_problems,
+    gateway_api_kinds.HTTPRoute: gateway_api_routes.http_problems,
     istio.AuthorizationPolicy: authorization_policy.problems,
     istio.DestinationRule: destination_rule.problems,
     istio.Gateway: gateway.problems,

@@ -162,7 +162,8 @@ def test_kinds_without_local_meaning_are_listed_with_a_reason() -> None:
     ("api_version", "kind"),
     [
         ("networking.istio.io/v1alpha3", "EnvoyFilter"),
-        ("gateway.networking.k8s.io/v1", "Gateway"),
+        ("gateway.networking.k8s.io/v1alpha2", "TCPRoute"),
+        ("gateway.networking.k8s.io/v1", "TLSRoute"),
         ("networking.k8s.io/v1", "Ingress"),
     ],
 )

@@ -35,7 +35,7 @@ NOT_LOADED = {
 }
 """Cases that are refused, with the reason; those of refused kinds are known by their prefix."""
 
-REFUSED_KINDS = ("ef-", "k8sgw-")
+REFUSED_KINDS = ("ef-",)
 
 
 def judge(files: list[Path]) -> tuple[bool, tuple[Problem, ...]]:
