@@ -10,7 +10,9 @@ does, `claim` says so.
 
 import errno
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv4Address
 
 from localmesh.errors import MeshError
 
@@ -39,13 +41,18 @@ class Block:
 
     def take(self, pod: str) -> PodAddress:
         """The addresses of the pod `namespace/name`."""
-        if pod not in self._taken:
-            at = len(self._taken)
-            if at >= _PODS:
-                raise MeshError(f"more than {_PODS} pods have run in this mesh", "localmesh down, then up")
+        return self.take_all([pod])[pod]
+
+    def take_all(self, pods: Iterable[str]) -> dict[str, PodAddress]:
+        """The addresses of these pods (`namespace/name`). MeshError if there are not enough: then none is taken."""
+        wanted = dict.fromkeys(pods)
+        new = [pod for pod in wanted if pod not in self._taken]
+        if len(self._taken) + len(new) > _PODS:
+            raise MeshError(f"a mesh has addresses for {_PODS} pods in its life", "ask for fewer pods")
+        for at, pod in enumerate(new, len(self._taken)):
             high, low = 1 + at // 250, 1 + at % 250
             self._taken[pod] = PodAddress(f"127.{self.number}.{high}.{low}", f"127.{self.number}.{128 + high}.{low}")
-        return self._taken[pod]
+        return {pod: self._taken[pod] for pod in wanted}
 
     def release(self) -> None:
         """Give the block back."""
@@ -72,11 +79,15 @@ def claim() -> Block:
 
 
 def split(address: str) -> tuple[str, int]:
-    """`127.0.0.1:8080` in its parts. MeshError if it is not an address and a port."""
+    """`127.0.0.1:8080` in its parts. MeshError if it is not an IPv4 address and a port."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        raise MeshError(f"{address!r} is not an address and a port", "write it as 127.0.0.1:8080")
-    return host, int(port)
+    try:
+        IPv4Address(host)
+        if port.isascii() and port.isdigit() and 0 < int(port) < 65536:
+            return host, int(port)
+    except AddressValueError:
+        pass
+    raise MeshError(f"{address!r} is not an address and a port", "write it as 127.0.0.1:8080")
 
 
 def require_free(address: str) -> None:

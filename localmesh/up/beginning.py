@@ -41,7 +41,8 @@ async def running(
             written = stages.read(paths, memo=memo)
         with phases.phase("resolve and plan"):
             design = stages.designed(written, host.machine)
-            host.open(written.local)
+            host.require_free(written.local)
+            host.opened(written.local)
         ads = DiscoveryServer(where.socket("ads"))
         await ads.start()
         undo.push_async_callback(ads.stop)

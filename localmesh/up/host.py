@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from localmesh.errors import MeshError, Problem, Problems, Where
 from localmesh.mesh import Mesh
 from localmesh.mesh.pods import Proxy
 from localmesh.runtime import addresses, programs
@@ -25,19 +26,28 @@ class Host:
     def machine(self, mesh: Mesh, local: LocalRun) -> Machine:
         """For a plan of this mesh. MeshError if a program is missing."""
         return Machine(
-            addresses={pod.key: self.block.take(pod.key) for pod in mesh.pods},
+            addresses=self.block.take_all(pod.key for pod in mesh.pods),
             dirs=self.dirs,
             programs=_programs(mesh, local),
             root=self.root,
             environ=dict(os.environ),
         )
 
-    def open(self, local: LocalRun) -> None:
-        """Claims for the gateways what they open on this machine. MeshError if another program has it."""
-        wanted = frozenset(expose.address for expose in local.expose)
-        for address in sorted(wanted - self._opened):
-            addresses.require_free(address)
-        self._opened = wanted
+    def require_free(self, local: LocalRun) -> None:
+        """Problems unless the gateways can open here what they shall, besides what they have opened already."""
+        problems = []
+        for expose in local.expose:
+            try:
+                if expose.address not in self._opened:
+                    addresses.require_free(expose.address)
+            except MeshError as error:
+                problems.append(Problem(expose.where or Where("deploy/local.yaml"), error.what, error.hint))
+        if problems:
+            raise Problems(problems)
+
+    def opened(self, local: LocalRun) -> None:
+        """The gateways have been told to open this, and nothing else."""
+        self._opened = frozenset(expose.address for expose in local.expose)
 
 
 def imagined(dirs: Dirs, mesh: Mesh) -> Machine:

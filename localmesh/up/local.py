@@ -1,11 +1,13 @@
 """deploy/local.yaml as written, and what the runtime makes of it: its records know no YAML."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from localmesh.errors import MeshError, Problem, Problems, Where
 from localmesh.manifests import Documents, Record
 from localmesh.manifests.record import Port, empty_map, json_named
+from localmesh.runtime.addresses import split
 from localmesh.runtime.local import Expose, Image, Listen, LocalRun, Step
 
 
@@ -65,10 +67,23 @@ def local_run(documents: Documents) -> LocalRun:
     if documents.local is None:
         return LocalRun()
     written = documents.local.decode(WrittenLocalRun)
+    if problems := list(_exposed_wrongly(written)):
+        raise Problems(problems)
     return LocalRun(
         images={name: _image(image) for name, image in written.images.items()},
-        expose=tuple(Expose(one.gateway, one.port, one.address, one.where) for one in written.expose),
+        expose=tuple(Expose(one.gateway, one.port, one.address, one.at("address")) for one in written.expose),
     )
+
+
+def _exposed_wrongly(written: WrittenLocalRun) -> Iterator[Problem]:
+    first: dict[str, Where] = {}
+    for one in written.expose:
+        try:
+            split(one.address)
+        except MeshError as error:
+            yield Problem(one.at("address"), error.what, error.hint)
+        if first.setdefault(one.address, one.where) is not one.where:
+            yield Problem(one.at("address"), f"{one.address} is opened twice", f"first at {first[one.address]}")
 
 
 def _image(written: WrittenImage) -> Image:

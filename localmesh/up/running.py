@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localmesh.ads import Refused
-from localmesh.errors import MeshError, Problem, Problems
+from localmesh.errors import MeshError, Problem, Problems, Where
 from localmesh.memo import Memo
 from localmesh.runtime import process
 from localmesh.runtime.pod import PodState
@@ -160,8 +160,8 @@ class RunningMesh:
             try:
                 self._memo.next_round()
                 applied = await self._change(stages.read(self._paths, self._design.written.replicas, self._memo))
-            except Problems as problems:
-                self._problems = problems.problems
+            except MeshError as error:
+                self._problems = error.problems if isinstance(error, Problems) else (_placeless(error),)
                 self._stir()
                 raise
             self._problems = ()
@@ -197,7 +197,7 @@ class RunningMesh:
         """Put another design in force, or raise and leave everything as it was."""
         began, before = time.monotonic(), self._design
         design = stages.designed(written, self._host.machine, self._supervisor.placements(), self._memo)
-        self._host.open(written.local)
+        self._host.require_free(written.local)
         self._design = design
         try:
             changed = await self._proxies.change(design, self._supervisor.placements, within=ACK_SECONDS)
@@ -206,6 +206,7 @@ class RunningMesh:
             await self._roll_back()
             raise (explained(error.nacks, refused) if isinstance(error, Refused) else error) from error
         seconds = time.monotonic() - began
+        self._host.opened(written.local)
         await self._supervisor.reconcile(design.plans)
         return Applied(changed, seconds, design.warnings)
 
@@ -271,3 +272,8 @@ class RunningMesh:
 
     def _workload(self, name: str) -> str:
         return known(name, [workload.key for workload in self._design.mesh.workloads], "workload")
+
+
+def _placeless(error: MeshError) -> Problem:
+    """What is wrong with the machine, not with a file: shown beside the problems of files."""
+    return Problem(Where("this machine"), error.what, error.hint)

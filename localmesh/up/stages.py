@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from localmesh.errors import Problem, Problems
+from localmesh.errors import MeshError, Problem, Problems
 from localmesh.manifests import Documents, load
 from localmesh.memo import Memo
 from localmesh.mesh import Mesh, Placement, Pod
@@ -79,11 +79,13 @@ def designed(
     placements: Mapping[str, Placement] | None = None,
     memo: Memo | None = None,
 ) -> Design:
-    """The pods to run, each with a place of its own on this machine. Raises Problems.
+    """The pods to run, each with a place of its own on this machine. Raises Problems, or MeshError if there is none.
 
     `placements` of pods that stand already spare `configured` a resolve of its own; they change nothing.
     """
     mesh, warnings = meant(written, placements, memo)
+    if not mesh.workloads:
+        raise MeshError("there is nothing to run: no Deployment and no StatefulSet", "name all files of the mesh")
     return Design(written, mesh, plan(mesh, written.local, machine(mesh, written.local)), warnings)
 
 

@@ -32,6 +32,14 @@ def test_a_pod_keeps_its_address_and_shares_it_with_nobody() -> None:
     block.release()
 
 
+def test_pods_that_do_not_fit_take_no_address() -> None:
+    block = Block(16, socket.socket())
+    with pytest.raises(MeshError, match="fewer pods"):
+        block.take_all(f"mesh/user-{at}" for at in range(30_001))
+    assert block.take("mesh/user-0") == addresses.PodAddress("127.16.1.1", "127.16.129.1")
+    block.release()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux answers on all of 127.0.0.0/8")
 def test_a_pods_addresses_can_be_listened_on() -> None:
     block = addresses.claim()

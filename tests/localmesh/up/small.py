@@ -53,7 +53,7 @@ class Caller:
 
 
 @asynccontextmanager
-async def caller() -> AsyncIterator[Caller]:
+async def caller(gateway: str = GATEWAY) -> AsyncIterator[Caller]:
     """Without a retry of its own."""
-    async with grpc.aio.insecure_channel(GATEWAY, options=[("grpc.enable_retries", 0)]) as channel:
+    async with grpc.aio.insecure_channel(gateway, options=[("grpc.enable_retries", 0)]) as channel:
         yield Caller(channel)

@@ -56,3 +56,21 @@ def test_an_unknown_field_is_a_problem_with_its_line_and_the_nearest_name() -> N
 def test_a_port_is_listened_on_in_one_way() -> None:
     with pytest.raises(Problems, match="env"):
         local_run(loads(WHOLE.replace("{env: LISTEN}", "{env: LISTEN, address: true}")))
+
+
+def test_what_cannot_be_opened_is_told_with_its_place_all_at_once() -> None:
+    text = (
+        WHOLE
+        + """  - {gateway: mesh/gateway, port: 1, address: "localhost:8081"}
+  - {gateway: mesh/gateway, port: 2, address: "127.0.0.1:99999"}
+  - {gateway: mesh/gateway, port: 3, address: "127.0.0.1:8080"}
+"""
+    )
+    with pytest.raises(Problems) as found:
+        local_run(loads(text))
+    assert [(each.where.line, each.where.path) for each in found.value.problems] == [
+        (18, "expose[1].address"),
+        (19, "expose[2].address"),
+        (20, "expose[3].address"),
+    ]
+    assert "opened twice" in found.value.problems[2].what

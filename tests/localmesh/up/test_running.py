@@ -15,7 +15,8 @@ from localmesh.runtime import dirs
 from localmesh.up.beginning import running
 from localmesh.up.running import RunningMesh
 from tests.kit import Limit, eventually
-from tests.localmesh.up.small import Caller, caller, copied, save
+from tests.localmesh.loopback import OWN
+from tests.localmesh.up.small import GATEWAY, Caller, caller, copied, save
 
 ABORT = "fault: {abort: {percentage: {value: 100}, grpcStatus: RESOURCE_EXHAUSTED}}"
 
@@ -85,6 +86,48 @@ async def test_broken_yaml_changes_nothing_and_is_shown_until_it_is_mended(small
         await small.mesh.apply()
     save(small.routes, text)
     await eventually(lambda: not small.mesh.status().problems, what="the problem is gone")
+
+
+async def test_an_address_that_another_program_has_is_told_with_its_place_and_nothing_changes(small: Small) -> None:
+    local = small.deploy / "local.yaml"
+    text = local.read_text()
+    with socket.create_server((OWN, 18047)):
+        save(local, text.replace(GATEWAY, f"{OWN}:18047"))
+        with pytest.raises(Problems, match=f"{OWN}:18047 cannot be opened") as found:
+            await small.mesh.apply()
+    (problem,) = found.value.problems
+    assert (problem.where.file, problem.where.path) == (str(local), "expose[0].address")
+    assert small.mesh.status().problems == (problem,)
+    assert await small.caller.code() == "OK"
+    save(local, text)
+    await small.mesh.apply()
+
+
+async def test_a_gateway_opens_another_address_and_comes_back(small: Small) -> None:
+    local = small.deploy / "local.yaml"
+    text = local.read_text()
+    save(local, text.replace(GATEWAY, f"{OWN}:18047"))
+    await small.mesh.apply()
+    async with caller(f"{OWN}:18047") as elsewhere:
+        await eventually(lambda: _says(elsewhere, "OK"), what="the gateway answers at its other address")
+    save(local, text)
+    await small.mesh.apply()
+    await eventually(lambda: _answers(small, "OK"), what="the gateway is back")
+
+
+async def test_a_missing_program_is_shown_in_the_status_until_it_is_there(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = small.deploy / "local.yaml"
+    text = local.read_text()
+    monkeypatch.setenv("NATS_BIN", "/nonexistent")
+    save(local, text.replace("images:", 'images:\n  nats: {command: ["${nats}"]}'))
+    with pytest.raises(MeshError, match="nats is not installed"):
+        await small.mesh.apply()
+    assert "nats is not installed" in str(small.mesh.status().problems[0])
+    save(local, text)
+    await small.mesh.apply()
+    assert small.mesh.status().problems == ()
 
 
 async def test_what_envoy_refuses_is_rolled_back_and_told_with_its_place_in_the_yaml(small: Small) -> None:
@@ -171,6 +214,10 @@ async def _certificate_other_than(address: str, before: bytes) -> bool:
 
 async def _answers(small: Small, code: str) -> bool:
     return await small.caller.code() == code
+
+
+async def _says(somebody: Caller, code: str) -> bool:
+    return await somebody.code() == code
 
 
 async def _answered_by(small: Small, pod: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from localmesh.errors import Problem, Problems
+from localmesh.errors import MeshError, Problem, Problems
 from localmesh.memo import Memo
 from localmesh.runtime import dirs
 from localmesh.up import stages
@@ -101,3 +101,9 @@ def test_an_edit_leaves_the_snapshots_of_pods_that_it_does_not_touch_as_they_are
     after, _ = told(bundle, memo)
     changed = {key for key, snapshot in after.items() if snapshot is not before[key]}
     assert changed == {"mesh/gateway-0", "mesh/chat-0", "mesh/chat-1"}  # all who call user, and nobody else
+
+
+def test_files_without_a_workload_are_nothing_to_run(tmp_path: Path) -> None:
+    (tmp_path / "names.yaml").write_text("apiVersion: v1\nkind: Namespace\nmetadata: {name: small}\n")
+    with pytest.raises(MeshError, match="nothing to run"):
+        design(tmp_path)
