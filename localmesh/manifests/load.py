@@ -21,6 +21,7 @@ from localmesh.memo import Memo
 
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 _KUSTOMIZATIONS = frozenset({"kustomization.yaml", "kustomization.yml"})
+_DEEPEST = 500  # levels of lists and mappings; what the API means has a tenth of it
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -108,6 +109,8 @@ def _files(paths: Iterable[Path | str], problems: list[Problem]) -> Iterator[Pat
             visible = [each for each in below if not any(part.startswith(".") for part in each.relative_to(path).parts)]
             components = {each.parent for each in visible if _is_component(each) and each.parent != path}
             inside = [each for each in visible if components.isdisjoint(each.parents)]
+            if not inside:
+                problems.append(Problem(Where(str(path)), "there is no YAML file in this folder"))
         elif path.exists():
             inside = [path]
         else:
@@ -123,7 +126,10 @@ def _is_component(file: Path) -> bool:
     """Whether this is the kustomization.yaml of a component: `kind: Component`."""
     if file.name not in _KUSTOMIZATIONS:
         return False
-    return any(line.rstrip() == b"kind: Component" for line in file.read_bytes().splitlines())
+    try:
+        return any(line.rstrip() == b"kind: Component" for line in file.read_bytes().splitlines())
+    except OSError:
+        return False  # told when it is read
 
 
 def _text_of(file: Path, problems: list[Problem]) -> str | None:
@@ -137,6 +143,9 @@ def _text_of(file: Path, problems: list[Problem]) -> str | None:
 def _load_text(text: str, file: str, found: _Found) -> None:
     reading = Reading(file, found.problems)
     try:
+        if too_deep := _too_deep(text):
+            found.problems.append(Problem(Where(file, too_deep), "not YAML that anybody means: nested too deeply"))
+            return
         for node in yaml.compose_all(text, _LOADER):
             if node is not None and not is_null(node):
                 _load_node(node, "", reading, found)
@@ -147,6 +156,18 @@ def _load_text(text: str, file: str, found: _Found) -> None:
         found.problems.append(Problem(where, what, _syntax_hint(text, where.line)))
     except yaml.YAMLError as error:
         found.problems.append(Problem(Where(file), f"not YAML: {' '.join(str(error).split())}"))
+
+
+def _too_deep(text: str) -> int:
+    """The line where nesting goes past `_DEEPEST`, 0 if it never does: the parser would overflow its stack."""
+    if sum(map(text.count, ("[", "{", "- ", "? "))) < _DEEPEST:
+        return 0  # what nests by indentation alone is a file of megabytes before it is too deep
+    depth = 0
+    for event in yaml.parse(text, _LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            return event.start_mark.line + 1 if event.start_mark else 1
+    return 0
 
 
 def _syntax_hint(text: str, line: int) -> str:

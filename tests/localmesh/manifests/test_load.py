@@ -62,6 +62,21 @@ def test_the_problems_of_all_files_are_raised_together(tmp_path: Path) -> None:
     assert "there is no such file" in str(raised.value.problems[2])
 
 
+def test_a_folder_without_a_file_to_read_is_told(tmp_path: Path) -> None:
+    write(tmp_path, notes_txt="nothing")
+    with pytest.raises(Problems, match="there is no YAML file in this folder"):
+        load([tmp_path])
+
+
+@pytest.mark.parametrize("text", ["data: " + "[" * 200_000, "- " * 200_000, "? " * 200_000, "{a: " * 200_000])
+def test_nesting_without_end_is_told_and_overflows_no_stack(tmp_path: Path, text: str) -> None:
+    write(tmp_path, a_yaml=f"# one\n{text}")
+    with pytest.raises(Problems) as raised:
+        load([tmp_path])
+    (problem,) = raised.value.problems
+    assert (problem.where.line, "nested too deeply" in problem.what) == (2, True)
+
+
 def test_a_file_that_is_not_text_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(Problems, match="cannot be read"):
