@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## This list
 	@echo "A gRPC user and chat service under Istio policy, on this machine. Begin with: make up"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo "  The mesh itself: $(BIN)/localmesh --help     The services' clients: $(BIN)/python -m clients --help"
 
@@ -102,8 +102,17 @@ format: install ## Format the code
 test: keys ## All tests that need no cluster
 	@$(BIN)/python -m pytest
 
+# --- what it costs ---------------------------------------------------------------------------------------------------
+
 bench-startup: keys ## From an installed environment to the first answered call, with a breakdown
 	@$(BIN)/python -m bench.startup
 
-.PHONY: help install protos keys lock up down clean status demo chat token check format test bench-startup \
+bench-policy-edit: keys ## From a saved file to the last Envoy's acknowledgement, and to what a caller sees
+	@$(BIN)/python -m bench.policy_edit
+
+bench-compile: install ## The compiler at 10 to 5,000 services, and after an edit of one line
+	@$(BIN)/python -m bench.compile
+
+.PHONY: help install protos keys lock up down clean status demo chat token check format test \
+  bench-startup bench-policy-edit bench-compile \
   $(addprefix check-,$(CHECKS))

@@ -1,0 +1,182 @@
+"""`make bench-compile`: what the stages cost as a mesh grows, and what a one-line edit costs then.
+
+Every service has a workload of one pod, a VirtualService, a DestinationRule and an AuthorizationPolicy, and calls the
+next one. Nothing is started. Each size is a process of its own, so that its memory is its own. Compiled are: one pod as
+istiod would tell it, with every service that it can see; and all pods as they run here, with what they reach.
+"""
+
+import gc
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from bench import compile_input
+from bench.figures import median, table
+from localmesh.memo import Memo
+from localmesh.mesh import Placement
+from localmesh.runtime import dirs
+from localmesh.up import stages
+from localmesh.up.host import imagined
+from localmesh.xds.compile import compile as compile_pod
+from localmesh.xds.snapshot import Snapshot
+
+SIZES = (10, 100, 1000, 5000)
+EDITS = 3
+ROUTE = ("timeout: 3s", "timeout: {}s")
+POLICY = ("/bench.v1.Reads/*", "/bench.v1.Reads/{}")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A one-line edit: CPU seconds of each stage, and how many pods' snapshots were made anew."""
+
+    load: float
+    resolve: float
+    compile: float
+    changed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """CPU seconds for all of one size; `memory` in MB at most, of which `imports` were there before any document."""
+
+    services: int
+    load: float
+    resolve: float
+    plan: float
+    one_pod: float
+    all_pods: float
+    route: Edit
+    policy: Edit
+    imports: float
+    memory: float
+
+
+def timed(make: Callable[[], T]) -> tuple[T, float]:
+    """What it makes, and the CPU seconds of that."""
+    began = time.process_time()
+    return make(), time.process_time() - began
+
+
+class Bundle:
+    """The documents of one size in a folder, taken through the stages again and again as `up` does it."""
+
+    def __init__(self, folder: Path, services: int) -> None:
+        self.folder, self.memo = folder, Memo()
+        self.where = dirs.of(folder / "state")
+        self.places: dict[str, Placement] = {}
+        self.snapshots: dict[str, Snapshot] = {}
+        compile_input.write(folder, services)
+
+    def run(self) -> Edit:
+        """All stages once, as for a save: the pods stand where they stood."""
+        self.memo.next_round()
+        written, load = timed(lambda: stages.read([self.folder], memo=self.memo))
+        design, resolve = timed(
+            lambda: stages.designed(written, lambda mesh, _: imagined(self.where, mesh), self.places, self.memo)
+        )
+        if not self.places:
+            self.places = {plan.key: plan.placement for plan in design.plans}
+            stages.meant(written, self.places, self.memo)
+        made, compiled = timed(lambda: stages.configured(design, self.places, self.memo))
+        changed = sum(made[key] is not self.snapshots.get(key) for key in made)
+        self.snapshots = made
+        return Edit(load, resolve, compiled, changed)
+
+    def edited(self, old: str, new: str) -> Edit:
+        """As `run`, after a line of one service's file was changed; the median of some edits."""
+        file = compile_input.service_file(self.folder, 0)
+        before = file.read_text(encoding="utf-8")
+        made = []
+        for number in range(EDITS):
+            compile_input.edit(file, old, new.format(number + 1))
+            made.append(self.run())
+            file.write_text(before, encoding="utf-8")
+        self.run()
+        return Edit(
+            median(one.load for one in made),
+            median(one.resolve for one in made),
+            median(one.compile for one in made),
+            made[-1].changed,
+        )
+
+
+def measured(services: int) -> Figures:
+    """All figures of one size."""
+    imports = _most_memory()
+    with tempfile.TemporaryDirectory(prefix="localmesh-bench-") as name:
+        bundle = Bundle(Path(name), services)
+        written, load = timed(lambda: stages.read([bundle.folder]))
+        (mesh, _), resolve = timed(lambda: stages.meant(written))
+        _, one_pod = timed(lambda: compile_pod(mesh, mesh.pods[0]))
+        whole = bundle.run()
+        gc.freeze()  # as `up` does after its start
+        route, policy = bundle.edited(*ROUTE), bundle.edited(*POLICY)
+    plan = max(0.0, whole.resolve - resolve)
+    return Figures(
+        services, load, resolve, plan, one_pod, whole.compile, route, policy, imports, _most_memory()
+    )  # fmt: skip
+
+
+def _most_memory() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def in_own_process(services: int) -> Figures:
+    """The figures of one size, measured by a process of its own."""
+    line = [sys.executable, "-m", "bench.compile", str(services)]
+    said = json.loads(subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return Figures(**{**said, "route": Edit(**said["route"]), "policy": Edit(**said["policy"])})
+
+
+def shown(made: list[Figures]) -> str:
+    """All stages and edits by size, in ms, and what a service costs."""
+    rows: list[tuple[str, Callable[[Figures], float]]] = [
+        ("load", lambda one: one.load * 1000),
+        ("resolve", lambda one: one.resolve * 1000),
+        ("plan", lambda one: one.plan * 1000),
+        ("compile one pod as istiod does: all services", lambda one: one.one_pod * 1000),
+        ("compile all pods as they run here", lambda one: one.all_pods * 1000),
+        ("  a pod of them", lambda one: one.all_pods * 1000 / one.services),
+        ("all stages, µs for a service", lambda one: _whole(one) * 1e6 / one.services),
+        ("edit of a route: load", lambda one: one.route.load * 1000),
+        ("  resolve and plan", lambda one: one.route.resolve * 1000),
+        ("  compile", lambda one: one.route.compile * 1000),
+        ("  pods compiled anew", lambda one: one.route.changed),
+        ("edit of a policy: load", lambda one: one.policy.load * 1000),
+        ("  resolve and plan", lambda one: one.policy.resolve * 1000),
+        ("  compile", lambda one: one.policy.compile * 1000),
+        ("  pods compiled anew", lambda one: one.policy.changed),
+        ("compile: edit of a policy / everything", lambda one: one.policy.compile / one.all_pods),
+        ("most memory beyond the imports, MB", lambda one: one.memory - one.imports),
+    ]
+    heading = ("CPU ms unless said, by services", *(f"{one.services:,}" for one in made))
+    return table(heading, [(name, *(_number(of(one)) for one in made)) for name, of in rows])
+
+
+def _whole(one: Figures) -> float:
+    return one.load + one.resolve + one.plan + one.all_pods
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) or value >= 100 else f"{value:.3g}"
+
+
+def main() -> None:
+    """Print the table; with a size, measure that one only and print it as JSON."""
+    if len(sys.argv) > 1:
+        print(json.dumps(asdict(measured(int(sys.argv[1])))))
+    else:
+        print(shown([in_own_process(size) for size in SIZES]))
+
+
+if __name__ == "__main__":
+    main()
