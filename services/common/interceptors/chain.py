@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.protobuf.message import DecodeError
 
 # Requests, responses and contexts are of every type here: the stubs know them, the layers pass them on.
 Behaviour = Callable[[Any, Any], Awaitable[Any]]
@@ -112,9 +113,33 @@ def _surrounded(handler: Any, path: str, layers: Sequence[Layer]) -> "grpc.RpcMe
         "bidi_stream": grpc.stream_stream_rpc_method_handler,
     }[method.kind]
     surrounded: grpc.RpcMethodHandler[Any, Any] = make(
-        behaviour, handler.request_deserializer, handler.response_serializer
+        behaviour, _lenient(handler.request_deserializer), handler.response_serializer
     )
     return surrounded
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for a request whose bytes are not its message, so that its call goes through the layers as any other.
+
+    (gRPC itself would end the call outside of them, as UNKNOWN with the name of a Python exception.)
+    """
+
+    size: int
+
+    def ByteSize(self) -> int:
+        """As of a message, for those that count bytes."""
+        return self.size
+
+
+def _lenient(deserialize: Any) -> Any:
+    def read(serialized: bytes) -> Any:
+        try:
+            return deserialize(serialized)
+        except DecodeError:
+            return Unreadable(len(serialized))
+
+    return read
 
 
 def _returned(serve: Any) -> Behaviour:

@@ -10,6 +10,7 @@ from services.common.interceptors.chain import (
     Behaviour,
     Method,
     StreamContext,
+    Unreadable,
     each_received,
 )
 
@@ -17,9 +18,8 @@ _validator = Validator()  # compiles a message's rules at its first use and reme
 
 
 def validated(method: Method, proceed: Behaviour) -> Behaviour:
-    """A layer: a request that breaks a rule of the contract never reaches the handler."""
-    if method.service in INFRASTRUCTURE:
-        return proceed
+    """A layer: a request that breaks a rule of the contract, or is none, never reaches the handler."""
+    check = _readable if method.service in INFRASTRUCTURE else _checked
 
     async def unary(request: Any, context: Any) -> Any:
         check(request)
@@ -29,6 +29,16 @@ def validated(method: Method, proceed: Behaviour) -> Behaviour:
         return await proceed(each_received(requests, check), StreamContext(context, received=check))
 
     return streaming if method.streams_requests else unary
+
+
+def _readable(message: Any) -> None:
+    if isinstance(message, Unreadable):
+        raise InvalidArgument("REQUEST_UNREADABLE", "the request's bytes are not a message of the contract")
+
+
+def _checked(message: Any) -> None:
+    _readable(message)
+    check(message)
 
 
 def check(message: Any) -> None:

@@ -9,7 +9,9 @@ from services.common import status
 from services.common.errors import InvalidArgument
 from services.common.interceptors.validation import check
 from tests.services.common.conftest import Serve
-from tests.services.common.echo import KINDS, finish, start
+from tests.services.common.echo import KINDS, METHODS, NAME, finish, start
+
+HEALTH = {"unary": "Check", "server_stream": "Watch"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -24,6 +26,32 @@ async def test_each_request_message_is_checked(serve: Serve, style: str, kind: s
     (violation,) = status.from_call(caught.value).violations
     assert violation.field == ("name" if kind == "client_stream" else "room")
     assert violation.reason.startswith("string.")
+
+
+@pytest.mark.parametrize(
+    ("service", "kind"), [*((NAME, kind) for kind in KINDS), *(("grpc.health.v1.Health", kind) for kind in HEALTH)]
+)
+async def test_bytes_that_are_no_message_are_refused_with_details_and_counted(
+    serve: Serve, style: str, service: str, kind: str
+) -> None:
+    """Not as UNKNOWN with the name of a Python exception."""
+    name = (METHODS if service == NAME else HEALTH)[kind]
+    sides = {"unary": "unary_unary", "server_stream": "unary_stream", "client_stream": "stream_unary"}
+    async with serve(style=style) as served:
+        method = getattr(served.channel, sides.get(kind, "stream_stream"))(f"/{service}/{name}")
+        garbage = b"\xff\xff\xff\xff"
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await finish(method(garbage if "unary_" in sides.get(kind, "") else [garbage], metadata=served.bearer))
+        counted = served.metric(
+            "grpc_server_handled_total",
+            grpc_type=kind,
+            grpc_service=service,
+            grpc_method=name,
+            grpc_code="InvalidArgument",
+        )
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert status.from_call(caught.value).reason == "REQUEST_UNREADABLE"
+    assert counted == 1
 
 
 def test_a_violation_names_its_place() -> None:
