@@ -22,13 +22,14 @@ class Host:
     block: Block
     root: Path
     _opened: frozenset[str] = field(default_factory=frozenset)
+    _rootless: bool = False  # asked once: that takes a process, and an edit waits for none
 
     def machine(self, mesh: Mesh, local: LocalRun) -> Machine:
         """For a plan of this mesh. MeshError if a program is missing."""
         return Machine(
             addresses=self.block.take_all(pod.key for pod in mesh.pods),
             dirs=self.dirs,
-            programs=_programs(mesh, local),
+            programs=self._programs(mesh, local),
             root=self.root,
             environ=dict(os.environ),
         )
@@ -49,6 +50,15 @@ class Host:
         """The gateways have been told to open this, and nothing else."""
         self._opened = frozenset(expose.address for expose in local.expose)
 
+    def _programs(self, mesh: Mesh, local: LocalRun) -> dict[str, str]:
+        names = [name for name in programs.NAMES if local.uses(name)]
+        if any(pod.proxy is not Proxy.NONE for pod in mesh.pods):
+            names.append(programs.ENVOY)
+        if not self._rootless and any(image.rootless for image in local.images.values()):
+            programs.require_rootless()
+            self._rootless = True
+        return {name: str(programs.find(name).path) for name in dict.fromkeys(names)}
+
 
 def imagined(dirs: Dirs, mesh: Mesh) -> Machine:
     """A machine on which nothing is claimed or looked up: for `check`, which starts nothing."""
@@ -58,12 +68,3 @@ def imagined(dirs: Dirs, mesh: Mesh) -> Machine:
         programs={name: name for name in programs.NAMES},
         root=Path(),
     )
-
-
-def _programs(mesh: Mesh, local: LocalRun) -> dict[str, str]:
-    names = [name for name in programs.NAMES if local.uses(name)]
-    if any(pod.proxy is not Proxy.NONE for pod in mesh.pods):
-        names.append(programs.ENVOY)
-    if any(image.rootless for image in local.images.values()):
-        programs.require_rootless()
-    return {name: str(programs.find(name).path) for name in dict.fromkeys(names)}
