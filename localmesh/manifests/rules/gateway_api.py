@@ -6,9 +6,6 @@ from localmesh.errors import Problem
 from localmesh.manifests.gateway_api.gateway import Gateway, Listener
 from localmesh.manifests.rules.names import is_label, partial_wildcard, wrong_host, wrong_ip
 
-HTTP_PROTOCOLS = ("HTTP", "HTTPS")
-TERMINATE_MODE = "gateway.istio.io/tls-terminate-mode"
-
 
 def problems(resource: Gateway) -> Iterator[Problem]:
     """What the API server would reject it for."""

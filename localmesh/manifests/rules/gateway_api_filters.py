@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from localmesh.errors import Problem
-from localmesh.manifests.gateway_api.common import HeaderFilter, RequestMirrorFilter
+from localmesh.manifests.gateway_api.common import BackendObjectReference, HeaderFilter, RequestMirrorFilter
 from localmesh.manifests.gateway_api.grpc_route import GRPCRouteFilter
 from localmesh.manifests.gateway_api.http_route import (
     CORSFilter,
@@ -59,6 +59,14 @@ def path_problems(rule: HTTPRouteRule) -> Iterator[Problem]:
                 yield Problem(path.at("type"), "ReplacePrefixMatch needs exactly one match, by PathPrefix")
 
 
+def backend_problems(backend: BackendObjectReference) -> Iterator[Problem]:
+    """What is wrong with a reference to a backend."""
+    if backend.port is None:
+        yield Problem(backend.where, "this backend has no port")
+    if (backend.group, backend.kind) == ("", "Service") and not is_label(backend.name):
+        yield Problem(backend.at("name"), f'"{backend.name}" is not the name of a Service', "name, not host name")
+
+
 def _filter(each: HTTPRouteFilter | GRPCRouteFilter) -> Iterator[Problem]:
     wanted = _FIELDS.get(each.type)
     cls: type = type(each)
@@ -92,11 +100,8 @@ def _headers(headers: HeaderFilter) -> Iterator[Problem]:
 
 
 def _mirror(mirror: RequestMirrorFilter) -> Iterator[Problem]:
-    backend, fraction = mirror.backend_ref, mirror.fraction
-    if backend.port is None:
-        yield Problem(backend.where, "this backend has no port")
-    if (backend.group, backend.kind) == ("", "Service") and not is_label(backend.name):
-        yield Problem(backend.at("name"), f'"{backend.name}" is not the name of a Service', "name, not host name")
+    yield from backend_problems(mirror.backend_ref)
+    fraction = mirror.fraction
     if fraction is not None and not 0 <= fraction.numerator <= fraction.denominator != 0:
         yield Problem(fraction.where, "a fraction is between 0 and 1")
 

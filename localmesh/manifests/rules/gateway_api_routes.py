@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from localmesh.errors import Problem
 from localmesh.manifests.gateway_api import GRPCRoute, HTTPRoute
-from localmesh.manifests.gateway_api.common import BackendObjectReference, NamedMatch, ParentReference
+from localmesh.manifests.gateway_api.common import NamedMatch, ParentReference
 from localmesh.manifests.gateway_api.grpc_route import GRPCBackendRef, GRPCMethodMatch
 from localmesh.manifests.gateway_api.http_route import HTTPBackendRef, HTTPPathMatch, HTTPRouteRule
 from localmesh.manifests.record import Record
 from localmesh.manifests.rules import gateway_api_filters as filters
 from localmesh.manifests.rules.gateway_api import wrong_hostname
 from localmesh.manifests.rules.headers import wrong_name
-from localmesh.manifests.rules.names import is_label
 from localmesh.manifests.rules.regex import wrong_regex
 
 _FORBIDDEN_IN_PATHS = ("//", "/./", "/../", "%2f", "%2F", "#")
@@ -99,19 +98,11 @@ def _named(matches: Iterable[NamedMatch], *, header: bool) -> Iterator[Problem]:
 
 def _backends(backends: Iterable[HTTPBackendRef | GRPCBackendRef]) -> Iterator[Problem]:
     for each in backends:
-        yield from backend_problems(each)
+        yield from filters.backend_problems(each)
         yield from filters.problems(each.filters)
         for one in each.filters:
             if one.type not in filters.OF_BACKENDS:
                 yield Problem(one.at("type"), f"Istio does not support {one.type} at a backend", "put it at the rule")
-
-
-def backend_problems(backend: BackendObjectReference) -> Iterator[Problem]:
-    """What is wrong with a reference to a backend."""
-    if backend.port is None:
-        yield Problem(backend.where, "this backend has no port")
-    if (backend.group, backend.kind) == ("", "Service") and not is_label(backend.name):
-        yield Problem(backend.at("name"), f'"{backend.name}" is not the name of a Service', "name, not host name")
 
 
 def _times(rule: HTTPRouteRule) -> Iterator[Problem]:

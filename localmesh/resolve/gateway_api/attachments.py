@@ -48,9 +48,9 @@ def attachments(
 ) -> Attachments:
     """`hosts`: of all services. `export_to`: who sees routes (meshConfig.defaultVirtualServiceExportTo)."""
     grants = Grants(documents)
-    opened = openings(documents, grants, findings)
-    parents = Parents(documents, opened, findings)
     known = frozenset(hosts)
+    opened = openings(documents, known, grants, findings)
+    parents = Parents(documents, opened, findings)
     found: dict[tuple[str, str], Bound] = {}
     # istiod joins HTTPRoutes before GRPCRoutes: of two for one host and parent the first has it alone.
     for written in (documents.of(HTTPRoute), documents.of(GRPCRoute)):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
+from localmesh.codes import NO_SUCH_HOST
 from localmesh.manifests.documents import Documents
 from localmesh.manifests.gateway_api import Gateway, GatewayClass
 from localmesh.manifests.gateway_api.common import GROUP
@@ -14,7 +15,7 @@ from localmesh.manifests.istio.gateway import GatewaySpec, Server
 from localmesh.manifests.kubernetes import Namespace
 from localmesh.manifests.kubernetes.workload import LabelSelectorRequirement, PodSelector
 from localmesh.resolve.environment import Stores
-from localmesh.resolve.findings import Findings, nearest
+from localmesh.resolve.findings import Findings, nearest, nearest_host
 from localmesh.resolve.gateway_api.grants import Grants, Reference
 from localmesh.resolve.hosts import qualified, service_host
 from localmesh.resolve.selection import oldest_first, selects
@@ -73,8 +74,8 @@ def served(documents: Documents) -> tuple[Gateway, ...]:
     )
 
 
-def openings(documents: Documents, grants: Grants, findings: Findings) -> tuple[Opening, ...]:
-    """All listeners that Istio opens. Those of other classes and protocols are refused by name."""
+def openings(documents: Documents, hosts: frozenset[str], grants: Grants, findings: Findings) -> tuple[Opening, ...]:
+    """All listeners that Istio opens; other classes and protocols are refused by name. `hosts`: of all services."""
     classes = _classes(documents)
     for each in documents.of(Gateway):
         name = each.spec.gateway_class_name
@@ -82,7 +83,7 @@ def openings(documents: Documents, grants: Grants, findings: Findings) -> tuple[
             known = (one for one, controller in classes.items() if controller == CONTROLLER)
             hint = nearest(name, known) or f"only {CONTROLLER} is run here"
             findings.unsupported(each.spec.at("gateway_class_name"), f"the class {name}", hint, "the Gateway API")
-    builder = _Builder(documents, grants, findings)
+    builder = _Builder(documents, hosts, grants, findings)
     return tuple(opening for gateway in served(documents) for opening in builder.of(gateway))
 
 
@@ -93,7 +94,8 @@ def _classes(documents: Documents) -> dict[str, str]:
 class _Builder:
     """Makes openings of one Gateway after another."""
 
-    def __init__(self, documents: Documents, grants: Grants, findings: Findings) -> None:
+    def __init__(self, documents: Documents, hosts: frozenset[str], grants: Grants, findings: Findings) -> None:
+        self._hosts = hosts
         self._grants = grants
         self._findings = findings
         self._secrets = Stores(documents).secrets
@@ -129,7 +131,11 @@ class _Builder:
                     address.at("type"), f"an address of type {address.type}", api="the Gateway API"
                 )
             elif address.value:
-                yield qualified(address.value, gateway.namespace)
+                host = qualified(address.value, gateway.namespace)
+                if host not in self._hosts:
+                    what = f"there is no service {host}: nothing opens this Gateway"
+                    self._findings.problem(address.at("value"), what, nearest_host(host, self._hosts), NO_SUCH_HOST)
+                yield host
 
     def _istio(self, gateway: Gateway, listener: Listener, tls: ServerTLSSettings | None) -> IstioGateway:
         port = ServerPort(number=listener.port, protocol=listener.protocol, name="default", where=listener.where)

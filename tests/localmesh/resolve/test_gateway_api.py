@@ -87,6 +87,11 @@ def test_a_gateway_with_the_address_of_a_service_is_opened_by_the_pods_behind_it
     assert (server.service_port, server.port) == (80, 8080)
 
 
+def test_an_address_that_is_no_service_is_a_problem() -> None:
+    found = resolved(gateway(more="\naddresses: [{type: Hostname, value: gatewey}]"))
+    assert "there is no service gatewey.mesh.svc.cluster.local: nothing opens this Gateway" in whats(found.problems)
+
+
 def test_a_listener_whose_port_the_service_does_not_have_is_not_opened() -> None:
     listener = "{name: odd, port: 9999, protocol: HTTP}"
     mesh = mesh_of(gateway(listener, more="\naddresses: [{type: Hostname, value: gateway}]"))
