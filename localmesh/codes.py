@@ -181,9 +181,9 @@ FAILOVER_WITHOUT_HEALTH = Code(
 )
 UNVERIFIED_SERVER = Code(
     "LM203",
-    "TLS to a server whose certificate nothing verifies",
-    "SIMPLE and MUTUAL without caCertificates or credentialName trust the certificates of the proxy's own system, "
-    "or none.",
+    "TLS to a server without a word on whom to trust",
+    "Without caCertificates or credentialName the proxy trusts the authorities of its own system: here this machine's, "
+    "in a cluster those of the proxy's image.",
     "Set caCertificates or credentialName, and subjectAltNames with it.",
     "IST0128, IST0129",
 )
@@ -354,6 +354,16 @@ INGRESS_TLS_IGNORED = Code(
     "TLS of a Sidecar's ingress listener",
     "Istio ignores it unless its experimental flag ENABLE_TLS_ON_SIDECAR_INGRESS is set.",
     "Leave it out.",
+)
+
+# --- patches ---------------------------------------------------------------------------------------------------------
+
+PATCHES_INTERNALS = Code(
+    "LM801",
+    "An EnvoyFilter",
+    "It patches what Istio generates, which is no API: the next version of Istio may generate something else.",
+    "Say it in another document where one can. Look at the result with localmesh config.",
+    "IST0133",
 )
 
 

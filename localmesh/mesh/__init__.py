@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from localmesh.mesh.patches import Patch
 from localmesh.mesh.placement import Dial, Placement
 from localmesh.mesh.pods import Pod
 from localmesh.mesh.security import Authorizer, Paths
@@ -30,6 +31,8 @@ class Mesh:
     paths: Paths = Paths.BASE
     # By name; a CUSTOM policy that names no one here denies what it would have asked about.
     authorizers: tuple[Authorizer, ...] = ()
+    # All that any pod's configuration is patched with, for its values to be checked once.
+    patches: tuple[Patch, ...] = ()
     # TLS secrets by `namespace/name` -> (certificate chain, private key, CA certificates), PEM. Never printed.
     credentials: dict[str, "Credential"] = field(default_factory=dict)
 
@@ -40,7 +43,7 @@ class Mesh:
     @property
     def wide(self) -> "Mesh":
         """What is said for the whole mesh, without anything in it: all of it that one pod's configuration reads."""
-        return replace(self, pods=(), services=(), workloads=(), credentials={})
+        return replace(self, pods=(), services=(), workloads=(), patches=(), credentials={})
 
     @cached_property
     def _by_key(self) -> Mapping[str, Pod]:

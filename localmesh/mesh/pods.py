@@ -7,6 +7,7 @@ from functools import cached_property
 
 from localmesh.errors import Where
 from localmesh.mesh.identity import Identity, Labels, Locality, Protocol, Seconds
+from localmesh.mesh.patches import Direction, Patch
 from localmesh.mesh.routes import ConnectionRoute, RouteTable, Target, VirtualHost
 from localmesh.mesh.security import AccessPolicy, JwtRule, Mtls
 from localmesh.mesh.services import Service
@@ -133,9 +134,24 @@ class Pod:
     servers: tuple[GatewayServer, ...] = ()
     server_telemetry: Telemetry = Telemetry()
     client_telemetry: Telemetry = Telemetry()
+    patches: tuple[Patch, ...] = ()  # of its proxy's configuration, in the order in which they are applied
     env: dict[str, str] = field(default_factory=dict)  # for custom tags of kind environment
 
     @property
     def key(self) -> str:
         """`namespace/name`."""
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """The sides of its proxy."""
+        at_gateway = self.proxy is Proxy.GATEWAY
+        return (Direction.GATEWAY,) if at_gateway else (Direction.OUTBOUND, Direction.INBOUND)
+
+    @property
+    def server_ports(self) -> dict[int, set[int]]:
+        """Of a gateway: the ports that Gateways name, by the port that it listens on for them."""
+        found: dict[int, set[int]] = {}
+        for server in self.servers:
+            found.setdefault(server.port, set()).add(server.service_port)
+        return found

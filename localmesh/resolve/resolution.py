@@ -11,6 +11,7 @@ from localmesh.mesh.pods import Proxy
 from localmesh.resolve.authorization import Access, Tokens
 from localmesh.resolve.authorizers import authorizers
 from localmesh.resolve.destination_rules import DestinationRules
+from localmesh.resolve.envoy_filters import EnvoyFilters
 from localmesh.resolve.findings import Findings
 from localmesh.resolve.gateway_api import attachments, deployed
 from localmesh.resolve.gateway_tls import credentials
@@ -81,6 +82,7 @@ def resolve(
         root_namespace=mesh_wide.root_namespace,
         paths=mesh_wide.paths,
         authorizers=authorizers(documents, mesh_wide, {one.service.host: one.service for one in registered}, findings),
+        patches=policies.patches.all,
         credentials=credentials(documents, policies.served_gateways(seats), findings),
     )
     return Resolution(mesh, findings.problems, findings.warnings)
@@ -117,6 +119,7 @@ class _Policies:
         self._world = world
         self._serves = serves
         self._findings = findings
+        self.patches = EnvoyFilters(documents, root)
         self._access = Access(documents, root, findings)
         self._tokens = Tokens(documents, root, findings)
         self._telemetries = Telemetries(documents, world, findings)
@@ -134,6 +137,7 @@ class _Policies:
             jwt=self._tokens.of(pod.namespace, pod.labels),
             server_telemetry=server,
             client_telemetry=client,
+            patches=self.patches.of(pod.namespace, pod.labels),
         )
         serves = self._serves.get(pod.key, [])
         if pod.proxy is Proxy.GATEWAY:

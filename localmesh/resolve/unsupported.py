@@ -12,6 +12,7 @@ from localmesh.manifests import mesh_config, providers
 from localmesh.manifests.istio import (
     common,
     destination_rule,
+    envoy_filter,
     gateway,
     security,
     service_entry,
@@ -87,6 +88,27 @@ REFUSED: tuple[Refusal, ...] = (
         sidecar.IstioIngressListener, "capture_mode", "what reaches a pod is always captured here", frozenset({"NONE"})
     ),
     Refusal(sidecar.IstioIngressListener, "bind", name="ingress[].bind"),
+    # patches
+    Refusal(
+        envoy_filter.ConfigPatch,
+        "apply_to",
+        "listeners are this machine's own here: patch the filters in them",
+        frozenset({"LISTENER", "FILTER_CHAIN", "LISTENER_FILTER"}),
+    ),
+    Refusal(
+        envoy_filter.ConfigPatch,
+        "apply_to",
+        "proxies start from localmesh's own bootstrap here",
+        frozenset({"BOOTSTRAP"}),
+    ),
+    Refusal(
+        envoy_filter.ConfigPatch,
+        "apply_to",
+        "write the configuration into the filter that refers to it",
+        frozenset({"EXTENSION_CONFIG"}),
+    ),
+    Refusal(envoy_filter.ProxyMatch, "metadata", "proxies here have none of a cluster's node metadata"),
+    Refusal(envoy_filter.EnvoyFilterSpec, "target_refs", "not compiled yet: use a workloadSelector"),
     # services
     Refusal(service.ServiceSpec, "traffic_distribution"),
     Refusal(service.ServiceSpec, "internal_traffic_policy", values=frozenset({"Local"})),

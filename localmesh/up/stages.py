@@ -20,6 +20,7 @@ from localmesh.runtime.plan import Machine, plan
 from localmesh.runtime.podplan import PodPlan
 from localmesh.up.host import imagined
 from localmesh.up.local import local_run
+from localmesh.xds import patching
 from localmesh.xds.capture import capture
 from localmesh.xds.compile import compile as compile_pod
 from localmesh.xds.compile import own
@@ -61,8 +62,9 @@ def meant(
 ) -> tuple[Mesh, tuple[Problem, ...]]:
     """The mesh that is meant, and warnings of what was probably not. Raises Problems."""
     resolution = (memo or Memo()).made("mesh", _resolved, written, placements or {})
-    if resolution.problems:
-        raise Problems(resolution.problems)
+    problems = (*resolution.problems, *patching.problems(resolution.mesh.patches))
+    if problems:
+        raise Problems(problems)
     return resolution.mesh, (*written.documents.warnings, *resolution.warnings)
 
 
@@ -97,7 +99,7 @@ def configured(design: Design, placements: Mapping[str, Placement], memo: Memo |
     for each in design.plans:
         whole = mesh.pod(each.key)
         if each.envoy and whole is not None:
-            pod = reachable(whole, each.placement)
+            pod = reachable(whole, each.placement, wide.authorizers)
             made[each.key] = kept.made(("snapshot", each.key), _captured, wide, pod, each.placement)
     return made
 
@@ -137,7 +139,13 @@ class Compiled:
 
 
 def compiled(written: Written) -> Compiled:
-    """What these documents mean in a cluster, also where they mean something else than their author thinks."""
+    """What these documents mean in a cluster, also where they mean something else than their author thinks.
+
+    Raises Problems where a patch holds what is no message of Envoy's.
+    """
     found = resolve(written.documents, {}, written.replicas)
+    unreadable = tuple(patching.problems(found.mesh.patches))
+    if unreadable:
+        raise Problems(unreadable)
     snapshots = {pod.key: compile_pod(found.mesh, pod) for pod in found.mesh.pods}
     return Compiled(snapshots, found.problems, (*written.documents.warnings, *found.warnings))

@@ -20,12 +20,15 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 
 from localmesh.errors import Where
 from localmesh.mesh import Mesh
+from localmesh.mesh.patches import Direction
 from localmesh.mesh.placement import Dial, Placement
 from localmesh.mesh.pods import Pod, Proxy
+from localmesh.mesh.routes import RouteTable, Target
 from localmesh.mesh.services import Resolution
 from localmesh.mesh.upstreams import Simple, Upstream
 from localmesh.xds import clusters, dials, endpoints, managers, names, outbound, slots
 from localmesh.xds.inbound import PLAIN_HTTP
+from localmesh.xds.patching import added_clusters, patch_cluster, patch_listener, patch_route_table
 from localmesh.xds.references import references
 from localmesh.xds.routes import clusters_of, origins_of, route_table
 from localmesh.xds.snapshot import (
@@ -60,6 +63,7 @@ def capture(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement) -> S
     for cluster in clusters.constant(pod):
         if cluster.name in needed and cluster.name == names.BLACK_HOLE:
             kept[CLUSTER].append(resource(cluster.name, cluster))
+    kept[CLUSTER] += [resource(one.name, one) for one in added_clusters(pod.patches, pod.directions)]
     return Snapshot.of(kept)
 
 
@@ -88,7 +92,10 @@ def _inbound(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement) -> 
         listener.traffic_direction = base_pb2.INBOUND
         kept[LISTENER].append(resource(listener.name, listener, references(listener), compiled.origins))
         kept[ROUTE] += [resource(name, table, references(table)) for name, table in tables.items()]
-        cluster = clusters.inbound(replace(port, app=app))
+        hosts = [service.host for service, _ in port.services]
+        cluster = patch_cluster(clusters.inbound(replace(port, app=app)), pod.patches, Direction.INBOUND, hosts)
+        if cluster is None:
+            continue
         # Nothing here has to let the sidecar's own calls pass.
         cluster.ClearField("upstream_bind_config")
         kept[CLUSTER].append(resource(cluster.name, cluster))
@@ -151,15 +158,39 @@ def _dialed(mesh: Mesh, pod: Pod, placement: Placement) -> _Kept:
         if host is not None:
             table = dials.route_table(host, dial)
             places = origins_of(table.virtual_hosts)
-            kept[ROUTE].append(resource(table.name, route_table(table), clusters_of(table.virtual_hosts), places))
+            kept[ROUTE].append(_dial_routes(table, pod, dial))
             name = names.listener(outbound.ANY, dial.port)
             own = [chains.FilterChain(filters=[outbound.manager(mesh, pod, name, table.name)])]
-            kept[LISTENER].append(_dial_listener(dial, own, places))
+            kept[LISTENER].append(_dial_listener(dial, _patched(own, pod, outbound.ANY, dial.port), places))
         elif connection is not None:
             places = [route.where for route in connection.routes if route.where]
             own = outbound.connection_chains(pod, connection).known
-            kept[LISTENER].append(_dial_listener(dial, own, places))
+            address = next(iter(connection.addresses), outbound.ANY)
+            kept[LISTENER].append(_dial_listener(dial, _patched(own, pod, address, dial.port), places))
     return kept
+
+
+def _patched(own: list[chains.FilterChain], pod: Pod, address: str, port: int) -> list[chains.FilterChain]:
+    """The chains with their patches, which know them by the listener that they are in in a cluster."""
+    known_as = listener_pb2.Listener(
+        name=names.listener(address, port), address=socket_address(address, port), filter_chains=own
+    )
+    patch_listener(known_as, pod.patches, Direction.OUTBOUND)
+    return list(known_as.filter_chains)
+
+
+def _dial_routes(table: RouteTable, pod: Pod, dial: Dial) -> Resource:
+    made, needs, places = route_table(table), clusters_of(table.virtual_hosts), origins_of(table.virtual_hosts)
+    if pod.patches:
+        # Patches know it by its name in a cluster: the port, and that of one host alone where the protocol is unknown.
+        target = pod.outbound.by_target.get(Target(dial.host, dial.port))
+        alone = target is not None and target.port.protocol.is_sniffed
+        made.name = f"{dial.host}:{dial.port}" if alone else str(dial.port)
+        patch_route_table(made, pod.patches, Direction.OUTBOUND)
+        made.name = table.name
+        needs = references(made)
+        places = [*places, *(one.where for one in pod.patches if one.where)]
+    return resource(table.name, made, needs, places)
 
 
 def _dial_listener(dial: Dial, own: list[chains.FilterChain], places: list[Where]) -> Resource:
@@ -176,7 +207,10 @@ def _add_upstream(kept: _Kept, upstream: Upstream, mesh: Mesh, pod: Pod, placeme
         balancer = Simple.LEAST_REQUEST if upstream.balancer is Simple.PASSTHROUGH else upstream.balancer
         service = replace(upstream.service, resolution=Resolution.ENDPOINTS)
         told = replace(upstream, service=service, balancer=balancer)
-    cluster = clusters.outbound(told, mesh, pod)
+    side = Direction.GATEWAY if pod.proxy is Proxy.GATEWAY else Direction.OUTBOUND
+    cluster = patch_cluster(clusters.outbound(told, mesh, pod), pod.patches, side, [upstream.service.host])
+    if cluster is None:
+        return
     cluster.upstream_bind_config.CopyFrom(clusters.bind(placement.address))
     needs = []
     if clusters.is_told_endpoints(told, pod):

@@ -2,8 +2,12 @@
 
 from collections.abc import Iterator
 
+from envoy.config.cluster.v3 import cluster_pb2
+from envoy.config.listener.v3 import listener_pb2
+
 from localmesh.errors import Where
 from localmesh.mesh import Mesh
+from localmesh.mesh.patches import Direction
 from localmesh.mesh.pods import Pod, Proxy
 from localmesh.mesh.routes import (
     Forward,
@@ -15,6 +19,7 @@ from localmesh.mesh.routes import (
     WeightedTarget,
 )
 from localmesh.xds import clusters, endpoints, gateways, inbound, names, outbound
+from localmesh.xds.patching import added_clusters, patch_cluster, patch_listener, patch_route_table
 from localmesh.xds.references import references
 from localmesh.xds.routes import clusters_of, origins_of, route_table
 from localmesh.xds.snapshot import CLUSTER, ENDPOINT, LISTENER, ROUTE, Resource, Snapshot, resource
@@ -41,39 +46,55 @@ def own(mesh: Mesh, pod: Pod) -> Snapshot:
     if pod.proxy is Proxy.NONE:
         return Snapshot.of({})
     listener = inbound.listener(mesh, pod)
+    patch_listener(listener, pod.patches, Direction.INBOUND)
     return Snapshot.of({LISTENER: [resource(listener.name, listener, (), _policies(pod))]})
 
 
 def _listeners(mesh: Mesh, pod: Pod) -> Iterator[Resource]:
+    direction = Direction.GATEWAY if pod.proxy is Proxy.GATEWAY else Direction.OUTBOUND
+    if pod.proxy is Proxy.SIDECAR:
+        into = inbound.listener(mesh, pod)
+        patch_listener(into, pod.patches, Direction.INBOUND)
+        yield resource(into.name, into, references(into), _policies(pod))
+    for listener, places in _outward(mesh, pod):
+        patch_listener(listener, pod.patches, direction)
+        yield resource(listener.name, listener, references(listener), places)
+
+
+def _outward(mesh: Mesh, pod: Pod) -> Iterator[tuple[listener_pb2.Listener, list[Where | None]]]:
+    """The listeners of a gateway, or those of a sidecar's app; with their places."""
     if pod.proxy is Proxy.GATEWAY:
         for listener, servers in gateways.listeners(mesh, pod):
-            places = [server.where for server in servers]
-            yield resource(listener.name, listener, references(listener), [*places, *_policies(pod)])
+            yield listener, [*(server.where for server in servers), *_policies(pod)]
         return
-    into = inbound.listener(mesh, pod)
-    yield resource(into.name, into, references(into), _policies(pod))
-    rest = outbound.virtual(pod)
-    yield resource(rest.name, rest, references(rest))
+    yield outbound.virtual(pod), []
     for table in pod.outbound.route_tables:
-        if not table.name.isdigit():
-            continue  # of a port of unknown protocol, whose listener is below
-        listener = outbound.http(mesh, pod, table)
-        yield resource(listener.name, listener, references(listener))
+        if table.name.isdigit():  # else of a port of unknown protocol, whose listener is below
+            yield outbound.http(mesh, pod, table), []
     for connection in pod.outbound.connections:
         places = [route.where for route in connection.routes]
         for listener in outbound.connections(mesh, pod, connection):
-            yield resource(listener.name, listener, references(listener), places)
+            yield listener, places
 
 
 def _policies(pod: Pod) -> list[Where | None]:
-    return [*(one.where for one in pod.access), *(one.where for one in pod.jwt)]
+    rules = [*(one.where for one in pod.access), *(one.where for one in pod.jwt)]
+    return [*rules, *(one.where for one in pod.patches)]
 
 
 def _routes(pod: Pod) -> Iterator[Resource]:
+    at_gateway = pod.proxy is Proxy.GATEWAY
+    direction = Direction.GATEWAY if at_gateway else Direction.OUTBOUND
     for table in pod.outbound.route_tables:
-        whole = table if pod.proxy is Proxy.GATEWAY else _with_strangers(table, pod.outbound.allow_any)
+        whole = table if at_gateway else _with_strangers(table, pod.outbound.allow_any)
+        made = route_table(whole)
         needs = clusters_of(whole.virtual_hosts)
-        yield resource(table.name, route_table(whole), needs, origins_of(whole.virtual_hosts))
+        places: list[Where | None] = [*origins_of(whole.virtual_hosts)]
+        if pod.patches:
+            patch_route_table(made, pod.patches, direction, pod.server_ports)
+            needs = references(made)
+            places += [one.where for one in pod.patches]
+        yield resource(table.name, made, needs, places)
 
 
 def _with_strangers(table: RouteTable, allow_any: bool) -> RouteTable:
@@ -88,17 +109,29 @@ def _with_strangers(table: RouteTable, allow_any: bool) -> RouteTable:
 
 
 def _clusters(mesh: Mesh, pod: Pod) -> Iterator[Resource]:
+    for cluster, direction, hosts, where in _unpatched_clusters(mesh, pod):
+        made = patch_cluster(cluster, pod.patches, direction, hosts)
+        if made is not None:
+            needs = {(ENDPOINT, made.name)} if made.HasField("eds_cluster_config") else set()
+            yield resource(made.name, made, needs, [where])
+    for added in added_clusters(pod.patches, pod.directions):
+        yield resource(added.name, added, (), [one.where for one in pod.patches])
+
+
+def _unpatched_clusters(
+    mesh: Mesh, pod: Pod
+) -> Iterator[tuple[cluster_pb2.Cluster, Direction, list[str], Where | None]]:
+    """Each with the side that it is of, the hosts whose calls it takes, and its place."""
+    outward = Direction.GATEWAY if pod.proxy is Proxy.GATEWAY else Direction.OUTBOUND
     for cluster in clusters.constant(pod):
-        yield resource(cluster.name, cluster)
+        yield cluster, Direction.INBOUND if cluster.name == names.INBOUND_PASSTHROUGH else outward, [], None
     if pod.proxy is Proxy.SIDECAR:
         for port in pod.inbound:
             if not port.passthrough:
-                cluster = clusters.inbound(port)
-                yield resource(cluster.name, cluster)
+                hosts = [service.host for service, _ in port.services]
+                yield clusters.inbound(port), Direction.INBOUND, hosts, None
     for upstream in pod.outbound.upstreams:
-        cluster = clusters.outbound(upstream, mesh, pod)
-        needs = {(ENDPOINT, cluster.name)} if cluster.HasField("eds_cluster_config") else set()
-        yield resource(cluster.name, cluster, needs, [upstream.where])
+        yield clusters.outbound(upstream, mesh, pod), outward, [upstream.service.host], upstream.where
 
 
 def _endpoints(pod: Pod) -> Iterator[Resource]:

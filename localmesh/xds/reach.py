@@ -4,16 +4,21 @@ A captured snapshot is made of this part alone. So its cost does not grow with t
 mesh leaves its input, and with it the snapshot, as it was.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from localmesh.mesh.placement import Placement
 from localmesh.mesh.pods import ConnectionListener, Outbound, Pod, Proxy
 from localmesh.mesh.routes import Forward, RouteTable, Target, VirtualHost
+from localmesh.mesh.security import Authorizer
 from localmesh.xds import dials
 
+# An outbound cluster's name, wherever it stands in a patch.
+_CLUSTER = re.compile(r'outbound\|(\d+)\|([^|"]*)\|([^|"\\]+)')
 
-def reachable(pod: Pod, placement: Placement) -> Pod:
+
+def reachable(pod: Pod, placement: Placement, authorizers: Iterable[Authorizer] = ()) -> Pod:
     """The pod without what its app never dials. A gateway is dialed by anybody for anything: it keeps all."""
     if pod.proxy is not Proxy.SIDECAR:
         return pod
@@ -21,7 +26,9 @@ def reachable(pod: Pod, placement: Placement) -> Pod:
     names = list({(dial.host, dial.port): dial for dial in placement.dials}.values())
     hosts = tuple(host for dial in names if (host := dials.virtual_host(known, dial)) is not None)
     connections = tuple(one for dial in names if (one := dials.connection(known, dial)) is not None)
-    targets = dict.fromkeys((*_requested(hosts), *_connected(connections), *_collectors(pod)))
+    targets = dict.fromkeys(
+        (*_requested(hosts), *_connected(connections), *_collectors(pod), *_asked(authorizers), *_patched(pod))
+    )
     upstreams = tuple(known.by_target[target] for target in targets if target in known.by_target)
     return replace(pod, outbound=Outbound(upstreams, (RouteTable("", hosts),), connections, known.allow_any))
 
@@ -42,3 +49,15 @@ def _collectors(pod: Pod) -> Iterator[Target]:
     for how in (pod.server_telemetry.tracing, pod.client_telemetry.tracing):
         if how is not None and how.provider is not None:
             yield Target(how.provider.host, how.provider.port)
+
+
+def _asked(authorizers: Iterable[Authorizer]) -> Iterator[Target]:
+    """Who its proxy may have to ask, now or after the next edit of a policy."""
+    return (Target(one.host, one.port) for one in authorizers)
+
+
+def _patched(pod: Pod) -> Iterator[Target]:
+    """The clusters that patches name."""
+    for patch in pod.patches:
+        for port, subset, host in _CLUSTER.findall(patch.value):
+            yield Target(host, int(port), subset)

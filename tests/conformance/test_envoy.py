@@ -12,6 +12,7 @@ from tests.localmesh.xds.static import validated
 
 # Between them these have every kind of resource that we write.
 CASES = (
+    "ap-custom-grpc-provider",
     "ap-custom-missing-provider",
     "ap-from-ip-blocks",
     "ap-to-path-templates",
@@ -24,6 +25,10 @@ CASES = (
     "dr-proxy-protocol-tunnel",
     "dr-tls-simple-options",
     "dr-warmup",
+    "ef-cluster-network-filter",
+    "ef-gateway-lua-free",
+    "ef-local-rate-limit",
+    "ef-merge-http-route",
     "gw-tls-mutual",
     "gw-tls-passthrough",
     "protocol-names",

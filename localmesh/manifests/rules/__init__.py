@@ -14,6 +14,7 @@ from localmesh.manifests.record import Resource
 from localmesh.manifests.rules import (
     authorization_policy,
     destination_rule,
+    envoy_filter,
     gateway,
     gateway_api,
     gateway_api_routes,
@@ -35,6 +36,7 @@ _PROBLEMS: Mapping[type[Resource], _Rule] = {
     gateway_api_kinds.HTTPRoute: gateway_api_routes.http_problems,
     istio.AuthorizationPolicy: authorization_policy.problems,
     istio.DestinationRule: destination_rule.problems,
+    istio.EnvoyFilter: envoy_filter.problems,
     istio.Gateway: gateway.problems,
     istio.PeerAuthentication: peer_authentication.problems,
     istio.RequestAuthentication: request_authentication.problems,
@@ -48,6 +50,7 @@ _PROBLEMS: Mapping[type[Resource], _Rule] = {
 _WARNINGS: Mapping[type[Resource], _Rule] = {
     istio.AuthorizationPolicy: authorization_policy.warnings,
     istio.DestinationRule: destination_rule.warnings,
+    istio.EnvoyFilter: envoy_filter.warnings,
     istio.Gateway: gateway.warnings,
     istio.PeerAuthentication: peer_authentication.warnings,
     istio.RequestAuthentication: request_authentication.warnings,

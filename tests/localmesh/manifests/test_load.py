@@ -176,7 +176,7 @@ def test_kinds_without_local_meaning_are_listed_with_a_reason() -> None:
 @pytest.mark.parametrize(
     ("api_version", "kind"),
     [
-        ("networking.istio.io/v1alpha3", "EnvoyFilter"),
+        ("extensions.istio.io/v1alpha1", "WasmPlugin"),
         ("gateway.networking.k8s.io/v1alpha2", "TCPRoute"),
         ("gateway.networking.k8s.io/v1", "TLSRoute"),
         ("networking.k8s.io/v1", "Ingress"),
