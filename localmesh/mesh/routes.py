@@ -127,6 +127,7 @@ class Mirror:
 
     target: Target
     percent: float = 100.0
+    percent_is_whole: bool = True  # nothing is written, or a whole number: per hundred, not per million
 
 
 @dataclass(frozen=True, slots=True)

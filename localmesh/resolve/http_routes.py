@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from localmesh.manifests.istio.common import Destination
+from localmesh.manifests.istio.common import Destination, Percent
 from localmesh.manifests.istio.virtual_service import HTTPMatchRequest, HTTPRoute, HTTPRouteDestination
 from localmesh.mesh.identity import Labels
 from localmesh.mesh.routes import Forward, HeaderOps, HttpRoute, Mirror, RequestMatch, Rewrite, Target, WeightedTarget
@@ -126,15 +126,17 @@ class Translation:
     def _mirrors(self, written: HTTPRoute) -> Iterator[Mirror]:
         """A mirror of 0 % is none."""
         if written.mirror is not None:
-            percent = 100.0 if written.mirror_percent is None else float(written.mirror_percent)
-            if written.mirror_percentage is not None:
-                percent = written.mirror_percentage.value or 0.0
-            if percent > 0:
-                yield Mirror(self.target(written.mirror), percent)
+            whole = 100 if written.mirror_percent is None else written.mirror_percent
+            yield from _mirror(self.target(written.mirror), written.mirror_percentage, whole)
         for each in written.mirrors:
-            percent = 100.0 if each.percentage is None else each.percentage.value or 0.0
-            if percent > 0:
-                yield Mirror(self.target(each.destination), percent)
+            yield from _mirror(self.target(each.destination), each.percentage, 100)
+
+
+def _mirror(target: Target, percentage: Percent | None, whole: int) -> Iterator[Mirror]:
+    """By `percentage`, or else by a whole number; 0 % is no mirror."""
+    mirror = Mirror(target, float(whole)) if percentage is None else Mirror(target, percentage.value or 0.0, False)
+    if mirror.percent > 0:
+        yield mirror
 
 
 def _name(written: HTTPRoute, match: HTTPMatchRequest | None) -> str:

@@ -167,7 +167,7 @@ def _hash(on: HashOn) -> routes.RouteAction.HashPolicy:
 
 
 def _mirror(mirror: Mirror) -> routes.RouteAction.RequestMirrorPolicy:
-    share = hundredths(100) if mirror.percent == 100.0 else millionths(mirror.percent)
+    share = hundredths(int(mirror.percent)) if mirror.percent_is_whole else millionths(mirror.percent)
     return _Action.RequestMirrorPolicy(
         cluster=names.target_cluster(mirror.target),
         runtime_fraction=base_pb2.RuntimeFractionalPercent(default_value=share),

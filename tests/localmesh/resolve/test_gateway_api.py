@@ -274,14 +274,21 @@ def test_redirects_keep_what_they_do_not_change_and_are_302_unless_they_say_othe
     assert redirected("path: {type: ReplaceFullPath, replaceFullPath: /n}").path == "/n"
 
 
+def test_a_redirect_names_no_port_that_its_scheme_has_anyway() -> None:
+    rule = "filters: [{type: RequestRedirect, requestRedirect: {hostname: b.example.com}}]"
+    (only,) = made(rule)
+    assert isinstance(only.action, Redirect)
+    assert only.action.port is None
+
+
 def test_mirrors_have_a_share_and_several_are_kept() -> None:
     mirror = "{type: RequestMirror, requestMirror: {backendRef: {name: chat, port: 50051}%s}}"
     filters = ", ".join(mirror % each for each in ("", ", percent: 20", ", fraction: {numerator: 1, denominator: 8}"))
     (only,) = made(f"filters: [{filters}], {USERS}")
-    assert [(each.target.host, each.percent) for each in forward_of(only).mirrors] == [
-        (CHAT, 100.0),
-        (CHAT, 20.0),
-        (CHAT, 12.5),
+    assert [(each.target.host, each.percent, each.percent_is_whole) for each in forward_of(only).mirrors] == [
+        (CHAT, 100.0, True),
+        (CHAT, 20.0, False),
+        (CHAT, 12.5, False),
     ]
 
 
