@@ -1,0 +1,54 @@
+"""The kustomization that is applied: deploy/k8s and deploy/istio as they are, with this site's tag and components."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from deploy.kind.commands import Failed
+from deploy.kind.settings import ROOT
+
+SERVICES = ("user", "chat")
+# The pods' templates carry the ID of their image, so that what was built anew under the same tag is rolled out.
+ANNOTATION = "localmesh.dev/image-id"
+
+
+def kustomization(folder: Path, tag: str, components: Sequence[str], image_ids: Mapping[str, str]) -> dict[str, Any]:
+    """The kustomization for `folder`, which names the bundle by relative paths. Raises Failed for no such component."""
+    deploy = ROOT / "deploy"
+    for name in components:
+        if not (deploy / "components" / name / "kustomization.yaml").is_file():
+            known = ", ".join(sorted(each.name for each in (deploy / "components").iterdir()))
+            raise Failed(f"there is no component {name!r}\n  one of: {known}")
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [_relative(deploy / name, folder) for name in ("k8s", "istio")],
+        "components": [_relative(deploy / "components" / name, folder) for name in components],
+        "images": [{"name": f"localmesh/{service}", "newTag": tag} for service in SERVICES],
+        "patches": [_marked(service, image_ids[service]) for service in SERVICES if service in image_ids],
+    }
+
+
+def written(folder: Path, content: Mapping[str, Any]) -> Path:
+    """The folder, with this kustomization in it. JSON is YAML."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "kustomization.yaml").write_text(json.dumps(content, indent=2) + "\n")
+    return folder
+
+
+def _relative(path: Path, start: Path) -> str:
+    return os.path.relpath(path, start)
+
+
+def _marked(service: str, image_id: str) -> dict[str, Any]:
+    # Merged, beside what components annotate; the name gives way to the target.
+    template = {"metadata": {"annotations": {ANNOTATION: image_id}}}
+    patch = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": service},
+        "spec": {"template": template},
+    }
+    return {"target": {"kind": "Deployment", "labelSelector": f"app={service}"}, "patch": json.dumps(patch)}

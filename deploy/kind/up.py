@@ -1,0 +1,128 @@
+"""`make kind-up`: every step finds what is there and does the rest, so it may be run again from wherever it ended."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy.kind import cluster, doctor, images, istio, overlay, ready
+from deploy.kind.commands import Failed
+from deploy.kind.kubectl import Kubectl
+from deploy.kind.settings import Settings
+
+Tell = Callable[[str], None]
+
+_READY_SECONDS = 420
+_APPLY_SECONDS = 90
+# How a cluster speaks that is not quite there: istiod's webhook has no endpoint yet, a kind was just defined.
+_NOT_YET = ("failed calling webhook", "connection refused", "no endpoints available", "no matches for kind", "EOF")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what a person reads, what is done, and the namespaces to look into where it fails."""
+
+    title: str
+    run: Callable[[], None]
+    look_into: tuple[str, ...] = ()
+
+
+def up(settings: Settings, tell: Tell) -> None:
+    """All steps. Raises Failed after telling what one would look at."""
+    follow(steps(settings, tell), Kubectl(settings.context), tell)
+    tell(CALL.format(context=settings.context, port=settings.port))
+
+
+CALL = """
+Everything runs. Next:
+
+  make kind-forward                            the gateway at 127.0.0.1:{port}, until Ctrl-C; then in another terminal
+  make demo                                    or any client: python -m clients --help
+  kubectl --context {context} apply -k deploy/istio     an edited policy is in force
+  make kind-test                               the tests of tests/mesh, against this cluster
+  make kind-down                               nothing is left
+"""
+
+
+def steps(settings: Settings, tell: Tell) -> tuple[Step, ...]:
+    """What is done, in order. The later ones read what the earlier ones made."""
+    kubectl = Kubectl(settings.context)
+    istio_arguments: list[str] = []
+
+    def checked() -> None:
+        if not doctor.healthy(settings, tell):
+            raise Failed("this machine is not ready for it: see above")
+
+    def built() -> None:
+        for service in overlay.SERVICES:
+            images.build(settings, service)
+            tell(images.size(settings, service))
+
+    def loaded() -> None:
+        images.load_ours(settings, overlay.SERVICES)
+        istio_arguments[:] = istio.arguments(settings, tell)
+        folder = rendered(settings, settings.components)
+        bundle = images.of_others(kubectl("kustomize", str(folder)))
+        images.load_others(settings, [*bundle, *istio.own_images(istio_arguments)], tell)
+
+    def applied() -> None:
+        components = settings.components
+        if not istio.has_cni(kubectl):
+            tell("Istio has no CNI agent here: the namespace `mesh` admits NET_ADMIN (component without-cni)")
+            components = (*components, "without-cni")
+        apply(kubectl, ("-k", str(rendered(settings, components))), tell)
+
+    return (
+        Step("what this machine has", checked),
+        Step(f"the cluster {settings.cluster}", lambda: cluster.ensured(settings, tell), ("kube-system",)),
+        Step("our images", built),
+        Step("images into the nodes", loaded),
+        Step("Istio", lambda: istio.installed(settings, istio_arguments), ("istio-system",)),
+        Step("deploy/k8s and deploy/istio", applied, ("mesh",)),
+        Step(
+            "until everything runs",
+            lambda: ready.wait(kubectl, ["mesh"], tell, limit=_READY_SECONDS),
+            ("mesh", "istio-system"),
+        ),
+    )
+
+
+def follow(todo: Sequence[Step], kubectl: Kubectl, tell: Tell) -> None:
+    """Does one after the other and tells how long each took. Raises Failed at the first that fails."""
+    for number, step in enumerate(todo, start=1):
+        tell(f"[{number}/{len(todo)}] {step.title}")
+        begun = time.monotonic()
+        try:
+            step.run()
+        except Failed:
+            ready.trouble(kubectl, step.look_into, _indented(tell))
+            raise
+        tell(f"    done in {time.monotonic() - begun:.0f} s")
+
+
+def apply(kubectl: Kubectl, words: Iterable[str], tell: Tell) -> None:
+    """kubectl apply, again while the cluster is not quite there. Raises Failed."""
+    end = time.monotonic() + _APPLY_SECONDS
+    while True:
+        try:
+            said = kubectl("apply", *words, limit=_APPLY_SECONDS)
+        except Failed as error:
+            if time.monotonic() > end or not any(hint in str(error) for hint in _NOT_YET):
+                raise
+            tell("the cluster is not quite there; once more")
+            time.sleep(3)
+            continue
+        changed = [line for line in said.splitlines() if not line.endswith("unchanged")]
+        tell(f"{len(said.splitlines())} documents, {len(changed)} of them new or changed")
+        return
+
+
+def rendered(settings: Settings, components: Sequence[str]) -> Path:
+    """The folder with this site's kustomization. Raises Failed."""
+    ids = images.identifiers(settings, overlay.SERVICES)
+    folder = settings.work
+    return overlay.written(folder, overlay.kustomization(folder, settings.image_tag, components, ids))
+
+
+def _indented(tell: Tell) -> Tell:
+    return lambda line: tell(f"    {line}")

@@ -1,0 +1,1 @@
+"""The bundle: what it holds for a cluster, and how it gets there."""
