@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from localmesh import codes
 from localmesh.manifests.documents import Documents
-from localmesh.manifests.gateway_api import GRPCRoute, HTTPRoute
+from localmesh.manifests.gateway_api import Gateway, GRPCRoute, HTTPRoute
 from localmesh.manifests.istio.virtual_service import HTTPRoute as IstioRoute
 from localmesh.resolve.findings import Findings
 from localmesh.resolve.gateway_api.backends import Backends
@@ -48,6 +48,8 @@ def attachments(
 ) -> Attachments:
     """`hosts`: of all services. `export_to`: who sees routes (meshConfig.defaultVirtualServiceExportTo)."""
     grants = Grants(documents)
+    if not any(isinstance(each, Gateway | HTTPRoute | GRPCRoute) for each in documents.resources):
+        return Attachments()
     known = frozenset(hosts)
     opened = openings(documents, known, grants, findings)
     parents = Parents(documents, opened, findings)

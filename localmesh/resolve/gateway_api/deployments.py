@@ -19,10 +19,13 @@ STATUS_PORT = 15021
 
 def deployed(documents: Documents) -> Documents:
     """The documents, and those that Istio would create in a cluster; what is written by hand under a name stays."""
+    managed = [each for each in served(documents) if is_managed(each)]
+    if not managed:
+        return documents
     written = {(type(each), each.namespace, each.name) for each in documents.resources}
-    made = (each for gateway in served(documents) if is_managed(gateway) for each in _made(gateway))
+    made = (each for gateway in managed for each in _made(gateway))
     missing = tuple(each for each in made if (type(each), each.namespace, each.name) not in written)
-    return replace(documents, resources=documents.resources + missing) if missing else documents
+    return replace(documents, resources=documents.resources + missing)
 
 
 def _made(gateway: Gateway) -> Iterator[Resource]:
