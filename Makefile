@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ROOM ?= lobby
+WHO = $(or $(USER),$(error say who you are: make $@ USER=ada))
 PROTOS := $(wildcard protos/*/v1/*.proto localmesh/control/*.proto)
 
 export PYTHONDONTWRITEBYTECODE :=
@@ -17,6 +18,7 @@ help: ## This list
 	@echo
 	@echo "  The mesh itself: $(BIN)/localmesh --help     The services' clients: $(BIN)/python -m clients --help"
 
+# What is told on the way goes to stderr: `make token USER=ada` prints a token and nothing else, the first time too.
 # --- getting ready ---------------------------------------------------------------------------------------------------
 
 install: $(VENV)/.installed $(VENV)/.stubs ## The virtual environment with the locked dependencies, and the stubs
@@ -24,11 +26,13 @@ install: $(VENV)/.installed $(VENV)/.stubs ## The virtual environment with the l
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or later is needed, and $(PYTHON) is $$($(PYTHON) -V): try make PYTHON=python3.12 …"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@echo "$(PYTHON) -m venv $(VENV)" >&2
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "no virtual environment: is $(PYTHON)'s venv module installed?" >&2; exit 1; }
 
 $(VENV)/.installed: requirements.lock pyproject.toml $(VENV)/bin/python
-	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@echo "pip install -r requirements.lock" >&2
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock >&2
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e . >&2
 	@touch $@
 
 $(VENV)/.stubs: $(PROTOS) protos/generate.py $(VENV)/.installed
@@ -63,10 +67,10 @@ demo: install ## A guided tour on the running mesh
 	@$(BIN)/python -m clients demo
 
 chat: install ## Chat in a terminal: make chat USER=ada [ROOM=lobby]
-	@$(BIN)/python -m clients chat --user "$(USER)" --room "$(ROOM)"
+	@$(BIN)/python -m clients chat --user "$(WHO)" --room "$(ROOM)"
 
 token: install ## A token for a user, who is made if missing: make token USER=ada
-	@$(BIN)/python -m clients token "$(USER)"
+	@$(BIN)/python -m clients token "$(WHO)"
 
 # --- proof -----------------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ CONTRACTS = ["user/v1/user.proto", "chat/v1/chat.proto"]
 INTERNAL = ["localmesh/control/control.proto"]
 # protoc's plugins: what runs, and what only mypy reads.
 RUNTIME, TYPES = ("python", "grpc_python"), ("mypy", "mypy_grpc")
+OPTIONS = dict.fromkeys(TYPES, "quiet:")  # else a line for each file
 
 
 def validate_descriptors() -> bytes:
@@ -56,7 +57,7 @@ def image(root: Path, out: Path) -> None:
 def stubs(plugins: tuple[str, ...]) -> None:
     """Write the Python stubs of all .proto files beside them."""
     ours = [f"protos/{name}" for name in CONTRACTS] + [name for name in INTERNAL if (ROOT / name).exists()]
-    outputs = [f"--{plugin}_out={ROOT}" for plugin in plugins]
+    outputs = [f"--{plugin}_out={OPTIONS.get(plugin, '')}{ROOT}" for plugin in plugins]
     run([f"-I{ROOT}", f"--python_out={ROOT}", "buf/validate/validate.proto"])
     run([f"-I{ROOT}", *outputs, *ours])
 
