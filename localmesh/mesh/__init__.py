@@ -52,7 +52,10 @@ class Mesh:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A TLS Secret that a gateway server names. Its repr shows no key."""
+    """A TLS Secret that a gateway server or a DestinationRule names. Its repr shows no key.
+
+    A client that shows no certificate needs only whom to believe.
+    """
 
     certificate: bytes = field(repr=False)
     private_key: bytes = field(repr=False)

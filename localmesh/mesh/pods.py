@@ -12,7 +12,7 @@ from localmesh.mesh.routes import ConnectionRoute, RouteTable, Target, VirtualHo
 from localmesh.mesh.security import AccessPolicy, JwtRule, Mtls
 from localmesh.mesh.services import Service
 from localmesh.mesh.telemetry import Telemetry
-from localmesh.mesh.upstreams import Pool, Upstream
+from localmesh.mesh.upstreams import ClientTls, Pool, Upstream
 
 
 class Proxy(Enum):
@@ -59,6 +59,11 @@ class Outbound:
     connections: tuple[ConnectionListener, ...] = ()
     # Whether unknown names pass through (ALLOW_ANY) or are refused (REGISTRY_ONLY).
     allow_any: bool = True
+
+    @cached_property
+    def ordinary_tls(self) -> frozenset[ClientTls]:
+        """How it speaks TLS to servers outside the mesh's own."""
+        return frozenset(one.tls for one in self.upstreams if one.tls is not None and one.tls.is_ordinary)
 
     @cached_property
     def by_target(self) -> Mapping[Target, Upstream]:

@@ -133,6 +133,11 @@ class ClientTls:
     credential_name: str = ""
     insecure_skip_verify: bool = False
 
+    @property
+    def is_ordinary(self) -> bool:
+        """TLS as outside the mesh, with certificates that are not the mesh's own."""
+        return self.mode in {TlsMode.SIMPLE, TlsMode.MUTUAL}
+
 
 @dataclass(frozen=True, slots=True)
 class Upstream:

@@ -1,11 +1,12 @@
-"""TLS at a gateway, and the Secrets that it names."""
+"""TLS at a gateway, and the Secrets that Gateways and DestinationRules name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from localmesh.errors import Where
 from localmesh.manifests.documents import Documents
-from localmesh.manifests.istio import Gateway
+from localmesh.manifests.istio import DestinationRule, Gateway
 from localmesh.manifests.istio.common import ServerTLSSettings
+from localmesh.manifests.istio.destination_rule import ClientTLSSettings
 from localmesh.mesh import Credential
 from localmesh.mesh.pods import ServerTls
 from localmesh.resolve.environment import Stores
@@ -53,6 +54,34 @@ def credentials(
     return found
 
 
+def client_credentials(
+    documents: Documents, gateway_namespaces: Iterable[str], findings: Findings
+) -> dict[str, Credential]:
+    """The Secrets that DestinationRules name, by `namespace/name`.
+
+    A rule that chooses its workloads means a Secret beside them; any other is for gateways, which look in their own
+    namespaces.
+    """
+    stores = Stores(documents).secrets
+    found: dict[str, Credential] = {}
+    for rule in documents.of(DestinationRule):
+        for tls in _client_blocks(rule):
+            name = (tls.credential_name or "").removeprefix("kubernetes://")
+            chosen = rule.spec.workload_selector is not None
+            for namespace in (rule.namespace,) if chosen else tuple(gateway_namespaces):
+                where, asks = tls.at("credential_name"), tls.mode == "MUTUAL"
+                if chosen or (namespace, name) in stores:
+                    one = _find(stores, namespace, name, where, findings, needs_key=asks)
+                    found |= {f"{namespace}/{name}": one} if one else {}
+    return found
+
+
+def _client_blocks(rule: DestinationRule) -> Iterator[ClientTLSSettings]:
+    for policy in (rule.spec.traffic_policy, *(each.traffic_policy for each in rule.spec.subsets)):
+        ports = policy.port_level_settings if policy else ()
+        yield from (each.tls for each in (policy, *ports) if each and each.tls and each.tls.credential_name)
+
+
 def _blocks(gateways: tuple[Gateway, ...]) -> Iterator[ServerTLSSettings]:
     return (server.tls for each in gateways for server in each.spec.servers if server.tls is not None)
 
@@ -63,17 +92,22 @@ def _find(
     name: str,
     where: Where,
     findings: Findings,
+    *,
+    needs_key: bool = True,
 ) -> Credential | None:
     secret = stores.get((namespace, name))
     if secret is None:
         known = (each for space, each in stores if space == namespace)
-        hint = nearest(name, known) or "a credential is looked for in the namespace of the gateway's pods"
+        hint = nearest(name, known) or "a credential is looked for in the namespace of the pods that use it"
         findings.problem(where, f"there is no Secret {namespace}/{name}", hint)
         return None
     of_ca = stores.get((namespace, f"{name}-cacert"), {})
     for certificate, key, ca in KEYS:
+        authority = secret.get(ca) or of_ca.get(ca) or b""
         if certificate in secret and key in secret:
-            authority = secret.get(ca) or of_ca.get(ca) or b""
             return Credential(secret[certificate], secret[key], authority)
-    findings.problem(where, f"Secret {namespace}/{name} has no tls.crt and tls.key")
+        if authority and not needs_key:
+            return Credential(b"", b"", authority)
+    missing = "tls.crt and tls.key" if needs_key else "ca.crt"
+    findings.problem(where, f"Secret {namespace}/{name} has no {missing}")
     return None

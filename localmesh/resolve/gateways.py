@@ -73,7 +73,11 @@ def gateway_side(
         if each.is_http:
             by_table[each.route_table].append(each)
     tables = [table(name, some, translation, world.virtual_services) for name, some in sorted(by_table.items())]
-    upstreams = (each for one in services.values() for each in world.shaping.upstreams(one, pod.namespace, labels))
+    upstreams = (
+        each
+        for one in services.values()
+        for each in world.shaping.upstreams(one, pod.namespace, labels, at_gateway=True)
+    )
     return GatewaySide(
         tuple(_server(each, translation(each), world) for each in opened),
         Outbound(

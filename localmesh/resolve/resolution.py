@@ -14,7 +14,7 @@ from localmesh.resolve.destination_rules import DestinationRules
 from localmesh.resolve.envoy_filters import EnvoyFilters
 from localmesh.resolve.findings import Findings
 from localmesh.resolve.gateway_api import attachments, deployed
-from localmesh.resolve.gateway_tls import credentials
+from localmesh.resolve.gateway_tls import client_credentials, credentials
 from localmesh.resolve.gateways import Gateways, gateway_side
 from localmesh.resolve.inbound import Served, inbound, served
 from localmesh.resolve.outbound import Outbounds, World
@@ -73,6 +73,7 @@ def resolve(
     pods = tuple(policies.attached(seat) for seat in seats)
     refuse_in_documents(documents, findings)
     check_references(documents, world, policies.gateways, (found, seats), findings)
+    served_by = policies.served_gateways(seats)
     mesh = Mesh(
         pods=pods,
         services=tuple(each.service for each in registered),
@@ -83,7 +84,7 @@ def resolve(
         paths=mesh_wide.paths,
         authorizers=authorizers(documents, mesh_wide, {one.service.host: one.service for one in registered}, findings),
         patches=policies.patches.all,
-        credentials=credentials(documents, policies.served_gateways(seats), findings),
+        credentials=credentials(documents, served_by, findings) | client_credentials(documents, served_by, findings),
     )
     return Resolution(mesh, findings.problems, findings.warnings)
 

@@ -1,13 +1,13 @@
 """Service ports and DestinationRules -> upstreams: how one client speaks to each port and subset of a service."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from localmesh.manifests.istio.destination_rule import Subset, TrafficPolicy
 from localmesh.mesh.identity import Labels, Seconds
 from localmesh.mesh.security import Mtls
 from localmesh.mesh.services import Resolution, Service, ServicePort
-from localmesh.mesh.upstreams import ConsistentHash, HashOn, Simple, Upstream
+from localmesh.mesh.upstreams import ClientTls, ConsistentHash, HashOn, Simple, TlsMode, Upstream
 from localmesh.resolve import traffic_policies as policies
 from localmesh.resolve.destination_rules import DestinationRules, HostRule
 from localmesh.resolve.peer_authentication import PeerAuthentications
@@ -23,15 +23,17 @@ class Shaping:
     authentications: PeerAuthentications
     settings: Settings
 
-    def upstreams(self, service: Service, namespace: str, labels: Labels) -> Iterator[Upstream]:
+    def upstreams(
+        self, service: Service, namespace: str, labels: Labels, *, at_gateway: bool = False
+    ) -> Iterator[Upstream]:
         """For each port the service as a whole, then its subsets in the order of the rule."""
         rule = self.rules.of(service.host, service.namespace, namespace, labels)
         for port in service.ports:
             policy = policies.at_port(rule.policy if rule else None, port.number)
-            yield self._upstream(service, port, policy, rule)
+            yield _without_credential(self._upstream(service, port, policy, rule), rule, at_gateway)
             for subset in rule.subsets if rule else ():
                 merged = policies.subset_at_port(policy, subset.traffic_policy, port.number)
-                yield self._upstream(service, port, merged, rule, subset)
+                yield _without_credential(self._upstream(service, port, merged, rule, subset), rule, at_gateway)
 
     def idle_timeout(self, service: Service, port: int, namespace: str, labels: Labels) -> Seconds | None:
         """How long a connection may be idle, where it is routed as a connection."""
@@ -92,3 +94,14 @@ class Shaping:
             if not endpoints or not all(each.mtls for each in endpoints):
                 return False
         return self.authentications.namespace_mode(service.namespace) is not Mtls.DISABLE
+
+
+def _without_credential(upstream: Upstream, rule: HostRule | None, at_gateway: bool) -> Upstream:
+    """A sidecar takes a credentialName only from a rule that chooses its workloads; else istiod has it call in plain.
+
+    All the sidecars of a namespace would wait for a Secret that is not theirs (istiod's own reason).
+    """
+    named = upstream.tls is not None and upstream.tls.is_ordinary and upstream.tls.credential_name
+    if at_gateway or rule is None or rule.selector is not None or not named:
+        return upstream
+    return replace(upstream, tls=ClientTls(TlsMode.DISABLE))

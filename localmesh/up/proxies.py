@@ -12,11 +12,21 @@ from localmesh.up import stages
 from localmesh.up.stages import Design
 from localmesh.xds.bootstrap import bootstrap_json
 from localmesh.xds.readable import to_json
-from localmesh.xds.secrets import gateway_secrets, secrets
+from localmesh.xds.secrets import named_secrets, secrets
 from localmesh.xds.snapshot import CLUSTER, ENDPOINT, Snapshot
 
 # Where each pod stands and whether it is ready, now.
 Placements = Callable[[], Mapping[str, Placement]]
+
+
+# Debian, Fedora, SUSE, Alpine and macOS: the list of Go's crypto/x509, which istiod's agent goes by.
+SYSTEM_ROOTS = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
 
 
 class Proxies:
@@ -76,8 +86,8 @@ class Proxies:
             leaf, pod = leaves[identities[key]], design.mesh.pod(key)
             own = secrets(leaf.certificate, leaf.private_key, self.wallet.authority.bundle)
             made[key] = snapshot.merged(own)
-            if pod and pod.servers:
-                made[key] = made[key].merged(gateway_secrets(pod, design.mesh.credentials))
+            if pod and (pod.servers or pod.outbound.ordinary_tls):
+                made[key] = made[key].merged(named_secrets(pod, design.mesh.credentials, _system_roots()))
         return made
 
     def _differing(self, snapshots: Mapping[str, Snapshot]) -> tuple[str, ...]:
@@ -96,6 +106,11 @@ class Proxies:
         """The pods whose proxies have acknowledged all that they were told."""
         settled = self._ads.settled
         return frozenset(key for key in self.snapshots if _node(key) in settled)
+
+
+def _system_roots() -> str:
+    """The file with the authorities that this machine believes. Where there is none, Envoy says so when it is asked."""
+    return next((each for each in SYSTEM_ROOTS if Path(each).exists()), SYSTEM_ROOTS[0])
 
 
 def _node(key: str) -> str:

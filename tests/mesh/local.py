@@ -1,6 +1,7 @@
 """The mesh on this machine: `localmesh`, on a copy of deploy/ with the lab beside it."""
 
 import json
+import random
 import re
 import shutil
 import socket
@@ -24,12 +25,15 @@ ECHO_IMAGE = {"command": ["${python}", "-m", "tests.mesh.lab.echo"], "listen": {
 
 
 def free_ports() -> Iterator[int]:
-    """Ports of 127.0.0.1 outside the range that the kernel hands out (32768 and above)."""
-    for port in range(18080, 18380):
+    """Ports of 127.0.0.1 outside the range that the kernel hands out (32768 and above).
+
+    In any order, so that two runs of the tests that begin at once do not choose the same.
+    """
+    for port in random.sample(range(18080, 18980), 900):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)):
                 yield port
-    raise RuntimeError("no free port from 18080 to 18379")
+    raise RuntimeError("no free port from 18080 to 18979")
 
 
 class LocalMesh:

@@ -9,8 +9,10 @@ from tests.localmesh.resolve.base import (
     istio,
     mesh_of,
     pod_of,
+    resolved,
     routes_of,
     upstream_of,
+    whats,
 )
 
 
@@ -167,3 +169,28 @@ def test_a_retry_budget_has_istios_defaults() -> None:
     budget = upstream_of(pod_of(mesh_of(rule("host: user\ntrafficPolicy: {retryBudget: {}}")))).retry_budget
     assert budget is not None
     assert (budget.percent, budget.minimum_concurrency) == (20.0, 3)
+
+
+BY_SECRET = "host: user\ntrafficPolicy: {tls: {mode: SIMPLE, credentialName: ca}}\n"
+CA = "apiVersion: v1\nkind: Secret\nmetadata: {name: ca, namespace: mesh}\nstringData: {ca.crt: ROOTS}\n---\n"
+
+
+def test_a_rule_that_chooses_its_workloads_may_name_a_secret_beside_them() -> None:
+    mesh = mesh_of(CA, rule(f"{BY_SECRET}workloadSelector: {{matchLabels: {{app: chat}}}}"))
+    tls = upstream_of(pod_of(mesh)).tls
+    assert tls is not None
+    assert tls.credential_name == "ca"
+    assert mesh.credentials["mesh/ca"].ca == b"ROOTS"
+
+
+def test_a_secret_of_a_rule_for_every_client_is_for_gateways_only() -> None:
+    """Sidecars call in plain, as istiod has it; without a gateway that serves something nobody looks for the Secret."""
+    mesh = mesh_of(rule(BY_SECRET))
+    tls = upstream_of(pod_of(mesh)).tls
+    assert tls is not None
+    assert tls.mode is TlsMode.DISABLE
+
+
+def test_a_client_that_shows_a_certificate_needs_its_key() -> None:
+    chosen = rule(f"{BY_SECRET}workloadSelector: {{matchLabels: {{app: chat}}}}").replace("SIMPLE", "MUTUAL")
+    assert "Secret mesh/ca has no tls.crt and tls.key" in whats(resolved(CA, chosen).problems)

@@ -16,7 +16,7 @@ from localmesh.runtime.certs import Authority, new_authority
 from localmesh.xds.bootstrap import bootstrap_json
 from localmesh.xds.capture import capture
 from localmesh.xds.compile import own
-from localmesh.xds.secrets import gateway_secrets, secrets
+from localmesh.xds.secrets import named_secrets, secrets
 from localmesh.xds.snapshot import Snapshot
 from tests.kit import Limit, eventually
 
@@ -82,7 +82,7 @@ class Plane:
             pod = mesh.pod(key)
             assert pod is not None
             captured = capture(own(mesh, pod), mesh, pod, placement)
-            keys = self._own(pod).merged(gateway_secrets(pod, mesh.credentials))
+            keys = self._own(pod).merged(named_secrets(pod, mesh.credentials, ""))
             snapshots[node(pod)] = captured.merged(keys)
         published = self.server.publish(snapshots)
         await published.acked(within=Limit.STARTED.value, connect=list(snapshots))

@@ -51,3 +51,9 @@ def at_edge(*http: dict[str, Any], **further: object) -> str:
     routes = [route if route.keys() & answers else {"route": [to()]} | route for route in http]
     spec = {"hosts": ["*"], "gateways": ["edge"], "http": routes} | further
     return document("networking.istio.io/v1", "VirtualService", "at-edge", spec)
+
+
+def secret(name: str, data: dict[str, str]) -> str:
+    """A Secret of the lab; the values are base64."""
+    metadata = {"name": name, "namespace": "lab"}
+    return json.dumps({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}, indent=1)
