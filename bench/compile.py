@@ -35,13 +35,19 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Edit:
-    """A one-line edit: CPU seconds of each stage, and how many pods' snapshots were made anew."""
+class Run:
+    """CPU seconds of each stage, and how many pods' snapshots were made anew."""
 
     load: float
     resolve: float
+    plan: float
     compile: float
     changed: int
+
+    @property
+    def seconds(self) -> float:
+        """All stages."""
+        return self.load + self.resolve + self.plan + self.compile
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +55,10 @@ class Figures:
     """CPU seconds for all of one size; `memory` in MB at most, of which `imports` were there before any document."""
 
     services: int
-    load: float
-    resolve: float
-    plan: float
     one_pod: float
-    all_pods: float
-    route: Edit
-    policy: Edit
+    whole: Run
+    route: Run
+    policy: Run
     imports: float
     memory: float
 
@@ -76,22 +79,23 @@ class Bundle:
         self.snapshots: dict[str, Snapshot] = {}
         compile_input.write(folder, services)
 
-    def run(self) -> Edit:
+    def run(self) -> Run:
         """All stages once, as for a save: the pods stand where they stood."""
         self.memo.next_round()
         written, load = timed(lambda: stages.read([self.folder], memo=self.memo))
-        design, resolve = timed(
+        _, resolve = timed(lambda: stages.meant(written, self.places, self.memo))
+        design, plan = timed(
             lambda: stages.designed(written, lambda mesh, _: imagined(self.where, mesh), self.places, self.memo)
         )
         if not self.places:
-            self.places = {plan.key: plan.placement for plan in design.plans}
+            self.places = {each.key: each.placement for each in design.plans}
             stages.meant(written, self.places, self.memo)
         made, compiled = timed(lambda: stages.configured(design, self.places, self.memo))
         changed = sum(made[key] is not self.snapshots.get(key) for key in made)
         self.snapshots = made
-        return Edit(load, resolve, compiled, changed)
+        return Run(load, resolve, plan, compiled, changed)
 
-    def edited(self, old: str, new: str) -> Edit:
+    def edited(self, old: str, new: str) -> Run:
         """As `run`, after a line of one service's file was changed; the median of some edits."""
         file = compile_input.service_file(self.folder, 0)
         before = file.read_text(encoding="utf-8")
@@ -101,9 +105,10 @@ class Bundle:
             made.append(self.run())
             file.write_text(before, encoding="utf-8")
         self.run()
-        return Edit(
+        return Run(
             median(one.load for one in made),
             median(one.resolve for one in made),
+            median(one.plan for one in made),
             median(one.compile for one in made),
             made[-1].changed,
         )
@@ -114,16 +119,12 @@ def measured(services: int) -> Figures:
     imports = _most_memory()
     with tempfile.TemporaryDirectory(prefix="localmesh-bench-") as name:
         bundle = Bundle(Path(name), services)
-        written, load = timed(lambda: stages.read([bundle.folder]))
-        (mesh, _), resolve = timed(lambda: stages.meant(written))
-        _, one_pod = timed(lambda: compile_pod(mesh, mesh.pods[0]))
         whole = bundle.run()
+        mesh, _ = stages.meant(stages.read([bundle.folder], memo=bundle.memo), memo=bundle.memo)
+        _, one_pod = timed(lambda: compile_pod(mesh, mesh.pods[0]))
         gc.freeze()  # as `up` does after its start
         route, policy = bundle.edited(*ROUTE), bundle.edited(*POLICY)
-    plan = max(0.0, whole.resolve - resolve)
-    return Figures(
-        services, load, resolve, plan, one_pod, whole.compile, route, policy, imports, _most_memory()
-    )  # fmt: skip
+    return Figures(services, one_pod, whole, route, policy, imports, _most_memory())
 
 
 def _most_memory() -> float:
@@ -134,36 +135,34 @@ def in_own_process(services: int) -> Figures:
     """The figures of one size, measured by a process of its own."""
     line = [sys.executable, "-m", "bench.compile", str(services)]
     said = json.loads(subprocess.run(line, check=True, stdout=subprocess.PIPE, text=True).stdout)
-    return Figures(**{**said, "route": Edit(**said["route"]), "policy": Edit(**said["policy"])})
+    runs = {name: Run(**said[name]) for name in ("whole", "route", "policy")}
+    return Figures(**{**said, **runs})
 
 
 def shown(made: list[Figures]) -> str:
     """All stages and edits by size, in ms, and what a service costs."""
     rows: list[tuple[str, Callable[[Figures], float]]] = [
-        ("load", lambda one: one.load * 1000),
-        ("resolve", lambda one: one.resolve * 1000),
-        ("plan", lambda one: one.plan * 1000),
-        ("compile one pod as istiod does: all services", lambda one: one.one_pod * 1000),
-        ("compile all pods as they run here", lambda one: one.all_pods * 1000),
-        ("  a pod of them", lambda one: one.all_pods * 1000 / one.services),
-        ("all stages, µs for a service", lambda one: _whole(one) * 1e6 / one.services),
-        ("edit of a route: load", lambda one: one.route.load * 1000),
-        ("  resolve and plan", lambda one: one.route.resolve * 1000),
-        ("  compile", lambda one: one.route.compile * 1000),
-        ("  pods compiled anew", lambda one: one.route.changed),
-        ("edit of a policy: load", lambda one: one.policy.load * 1000),
-        ("  resolve and plan", lambda one: one.policy.resolve * 1000),
-        ("  compile", lambda one: one.policy.compile * 1000),
-        ("  pods compiled anew", lambda one: one.policy.changed),
-        ("compile: edit of a policy / everything", lambda one: one.policy.compile / one.all_pods),
+        *_stages("everything", lambda one: one.whole),
+        ("  µs for a service", lambda one: one.whole.seconds * 1e6 / one.services),
+        ("compile one pod as istiod does: with all services", lambda one: one.one_pod * 1000),
+        *_stages("edit of a route", lambda one: one.route),
+        *_stages("edit of a policy", lambda one: one.policy),
+        ("edit of a policy / everything", lambda one: one.policy.seconds / one.whole.seconds),
+        ("  compile alone", lambda one: one.policy.compile / one.whole.compile),
         ("most memory beyond the imports, MB", lambda one: one.memory - one.imports),
     ]
     heading = ("CPU ms unless said, by services", *(f"{one.services:,}" for one in made))
     return table(heading, [(name, *(_number(of(one)) for one in made)) for name, of in rows])
 
 
-def _whole(one: Figures) -> float:
-    return one.load + one.resolve + one.plan + one.all_pods
+def _stages(name: str, of: Callable[[Figures], Run]) -> list[tuple[str, Callable[[Figures], float]]]:
+    return [
+        (f"{name}: load", lambda one: of(one).load * 1000),
+        ("  resolve", lambda one: of(one).resolve * 1000),
+        ("  plan", lambda one: of(one).plan * 1000),
+        ("  compile", lambda one: of(one).compile * 1000),
+        ("  pods compiled", lambda one: of(one).changed),
+    ]
 
 
 def _number(value: float) -> str:

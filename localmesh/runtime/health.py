@@ -4,8 +4,9 @@ Kubernetes' rules: the startup probe holds the other two back until it has succe
 may come; a failed startup or liveness probe ends the program, which is then started again.
 
 One thing is done otherwise: until a program has been ready for the first time it is asked every 50 ms at first, then
-more rarely, and not once per period, because a period (10 s by default, whole seconds at least) would be most of the
-start. It may fail for as long as Kubernetes lets it: failure threshold times period. Initial delays are not waited for.
+after every further tenth of its start so far, and not once per period, because a period (10 s by default, whole seconds
+at least) would be most of the start. It may fail for as long as Kubernetes lets it: failure threshold times period.
+Initial delays are not waited for.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from dataclasses import dataclass, replace
 from localmesh.mesh.workloads import Probe
 
 _FIRST_INTERVAL = 0.05
-_SLOWER = 1.25
+_SHARE_OF_START = 0.1
 _LONGEST_EAGER_INTERVAL = 0.5
 
 
@@ -39,7 +40,7 @@ def answered(health: Health, probe: Probe, unwell: str | None, *, waited: float)
         well = False
     elif not good and not decided and waited >= probe.failure_threshold * probe.period:
         well, decided = False, True
-    eager = min(health.interval * _SLOWER, _LONGEST_EAGER_INTERVAL, probe.period)
+    eager = min(max(_FIRST_INTERVAL, waited * _SHARE_OF_START), _LONGEST_EAGER_INTERVAL, probe.period)
     return replace(
         health,
         well=well,
