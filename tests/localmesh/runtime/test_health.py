@@ -41,7 +41,7 @@ def test_one_bad_answer_after_the_start_is_no_failure_but_three_are() -> None:
 
 
 def test_it_is_asked_often_until_it_is_well_and_then_once_a_period() -> None:
-    intervals = [replay("-" * count).interval for count in range(20)]
+    intervals = [replay("-" * count, seconds_each=0.5).interval for count in range(20)]
     assert intervals[0] == 0.05
     assert intervals == sorted(intervals)
     assert intervals[-1] == 0.5
