@@ -36,4 +36,5 @@ def _pod(pod: PodStatus) -> messages.PodStatus:
         started_at=pod.started_at,
         start_seconds=pod.start_seconds,
         acked=pod.acked,
+        sockets=pod.sockets,
     )

@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from localmesh.ads import Refused
 from localmesh.errors import MeshError, Problem, Problems, Where
@@ -32,6 +33,7 @@ from localmesh.up.status import MeshStatus, Phases, PodStatus
 from localmesh.up.watch import saves
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 READY_SECONDS = 120.0
 ACK_SECONDS = 15.0
@@ -156,12 +158,15 @@ class RunningMesh:
 
         All or nothing: Problems, also of what a proxy refuses, leave everything as it was.
         """
+        return await _undisturbed(self._apply())
+
+    async def _apply(self) -> Applied:
         async with self._changing:
             try:
                 self._memo.next_round()
                 applied = await self._change(stages.read(self._paths, self._design.written.replicas, self._memo))
-            except MeshError as error:
-                self._problems = error.problems if isinstance(error, Problems) else (_placeless(error),)
+            except Exception as error:
+                self._problems = _told(error)
                 self._stir()
                 raise
             self._problems = ()
@@ -170,7 +175,9 @@ class RunningMesh:
 
     async def scale(self, workload: str, replicas: int) -> None:
         """Set the number of pods of a workload; returns when they are ready, or gone. Raises MeshError."""
-        key = self._workload(workload)
+        await _undisturbed(self._scale(self._workload(workload), replicas))
+
+    async def _scale(self, key: str, replicas: int) -> None:
         async with self._changing:
             written = self._design.written
             await self._change(replace(written, replicas={**written.replicas, key: replicas}))
@@ -201,7 +208,7 @@ class RunningMesh:
         self._design = design
         try:
             changed = await self._proxies.change(design, self._supervisor.placements, within=ACK_SECONDS)
-        except MeshError as error:
+        except Exception as error:  # a fault of ours too
             self._design, refused = before, self._proxies.snapshots
             await self._roll_back()
             raise (explained(error.nacks, refused) if isinstance(error, Refused) else error) from error
@@ -240,6 +247,8 @@ class RunningMesh:
                 applied = await self.apply()
             except MeshError as error:
                 log.error("%s: not in force:\n%s", names, error)
+            except Exception:  # a fault of ours: the next save may be well again
+                log.exception("%s: not in force", names)
             else:
                 log.info("%s: in force at %d proxies after %.3f s", names, len(applied.changed), applied.seconds)
 
@@ -265,6 +274,7 @@ class RunningMesh:
             started_at=start.began if start else 0.0,
             start_seconds=start.ready - start.began if start and start.ready else 0.0,
             acked=state.key in self._proxies.settled,
+            sockets=str(self._host.dirs.pod(namespace, name).sockets),
         )
 
     def _pod(self, name: str) -> str:
@@ -274,6 +284,15 @@ class RunningMesh:
         return known(name, [workload.key for workload in self._design.mesh.workloads], "workload")
 
 
-def _placeless(error: MeshError) -> Problem:
-    """What is wrong with the machine, not with a file: shown beside the problems of files."""
-    return Problem(Where("this machine"), error.what, error.hint)
+def _told(error: Exception) -> tuple[Problem, ...]:
+    """Why files are not in force: what is wrong in them, with this machine, or with us."""
+    if isinstance(error, Problems):
+        return error.problems
+    if isinstance(error, MeshError):
+        return (Problem(Where("this machine"), error.what, error.hint),)
+    return (Problem(Where("localmesh"), f"a fault of localmesh: {error!r}", "localmesh logs localmesh"),)
+
+
+async def _undisturbed(work: Coroutine[None, None, T]) -> T:
+    """Do a change to its end, even if who asked for it has gone away: half a change is in force nowhere."""
+    return await asyncio.shield(asyncio.create_task(work))

@@ -53,6 +53,7 @@ class PodStatus:
     started_at: float = 0.0  # seconds since 1970; 0: not yet
     start_seconds: float = 0.0  # until it was first ready; 0: not yet
     acked: bool = False  # its proxy has acknowledged all that it was told
+    sockets: str = ""  # the folder of its Unix sockets
 
 
 @dataclass(frozen=True, slots=True)

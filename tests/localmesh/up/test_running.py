@@ -130,6 +130,31 @@ async def test_a_missing_program_is_shown_in_the_status_until_it_is_there(
     assert small.mesh.status().problems == ()
 
 
+async def test_a_change_goes_on_to_its_end_when_who_asked_for_it_goes_away(small: Small) -> None:
+    asking = asyncio.create_task(small.mesh.scale("echo", 3))
+    await asyncio.sleep(0)  # it has begun
+    asking.cancel()
+    await eventually(lambda: _ready(small, "echo-2"), within=Limit.STARTED, what="the third pod is ready")
+    await small.mesh.scale("echo", 2)
+
+
+async def test_a_fault_of_ours_changes_nothing_is_shown_and_ends_no_watch(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    text = small.routes.read_text()
+    with monkeypatch.context() as broken:
+        broken.setattr("localmesh.up.stages.capture", fails)
+        save(small.routes, text.replace("    - route:", f"    - {ABORT}\n      route:"))
+        await eventually(lambda: small.mesh.status().problems, what="the fault is shown")
+        assert "ZeroDivisionError" in str(small.mesh.status().problems[0])
+        assert await small.caller.code() == "OK"
+    save(small.routes, text + "# again\n")
+    await eventually(lambda: not small.mesh.status().problems, what="the next save is read")
+
+
 async def test_what_envoy_refuses_is_rolled_back_and_told_with_its_place_in_the_yaml(small: Small) -> None:
     text = small.routes.read_text()
     # More than Envoy's limit for a compiled regular expression, which the API does not know.
@@ -214,6 +239,10 @@ async def _certificate_other_than(address: str, before: bytes) -> bool:
 
 async def _answers(small: Small, code: str) -> bool:
     return await small.caller.code() == code
+
+
+async def _ready(small: Small, pod: str) -> bool:
+    return any(each.name == pod and each.ready for each in small.mesh.status().pods)
 
 
 async def _says(somebody: Caller, code: str) -> bool:
