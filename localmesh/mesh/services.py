@@ -57,6 +57,8 @@ class Service:
     resolution: Resolution = Resolution.ENDPOINTS
     # Cluster IPs or declared addresses; empty for a headless service.
     addresses: tuple[str, ...] = ()
+    # By port, where another document for the same host says something else.
+    addresses_at: dict[int, tuple[str, ...]] = field(default_factory=dict)
     # All endpoints by service port number, also those that are not ready.
     endpoints: dict[int, tuple[Endpoint, ...]] = field(default_factory=dict)
     # The identities a client accepts from it under mTLS.
@@ -64,6 +66,10 @@ class Service:
     subject_alt_names: tuple[str, ...] = ()
     external: bool = False  # made by a ServiceEntry with MESH_EXTERNAL, or an ExternalName
     labels: Labels = field(default_factory=dict)
+
+    def addresses_of(self, port: int) -> tuple[str, ...]:
+        """Its addresses as callers of one port know them."""
+        return self.addresses_at.get(port, self.addresses)
 
     def port(self, number: int) -> ServicePort | None:
         """The port of this number."""

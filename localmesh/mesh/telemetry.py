@@ -10,22 +10,27 @@ DEFAULT_SAMPLING_PERCENT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class AccessLog:
-    """One access log: a file, with a text or JSON format (None: Istio's text), and a CEL expression as filter."""
+    """One access log: a file, a text or JSON format, and a CEL expression as filter.
+
+    `text` None is Istio's text. `json` is an object of format strings, as JSON; "" is Istio's own, and None is text.
+    """
 
     path: str
     text: str | None = None
-    json: tuple[tuple[str, str], ...] = ()
+    json: str | None = None
+    omit_empty: bool = False  # fields without a value are left out
     filter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CustomTag:
-    """A span tag from a literal, a header or an environment variable: exactly one."""
+    """A span tag from a literal, a header, an environment variable or a format string of Envoy's: exactly one."""
 
     name: str
     literal: str | None = None
     header: str | None = None
     environment: str | None = None
+    formatted: str | None = None
     default: str = ""
 
 

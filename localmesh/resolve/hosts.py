@@ -72,8 +72,8 @@ class HostIndex(Generic[T]):
         return next((self.wildcard[each] for each in suffixes if each in self.wildcard), None)
 
 
-def domains(service: Service, client_namespace: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The authorities by which a client asks for a service, in istiod's order; and those of them that are short."""
+def domains(service: Service, port: int, client_namespace: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The authorities by which a client asks for a port, in istiod's order; and those of them that are short."""
     short: tuple[str, ...] = ()
     in_kubernetes = service.host.endswith(f".{CLUSTER_DOMAIN}")
     if in_kubernetes:
@@ -85,7 +85,7 @@ def domains(service: Service, client_namespace: str) -> tuple[tuple[str, ...], t
     names = (service.host, f"{service.host}.", *short)
     if service.resolution is Resolution.PASSTHROUGH and in_kubernetes:
         names += tuple(f"*.{each}" for each in names)
-    addresses = tuple(f"[{each}]" if ":" in each else each for each in service.addresses if "/" not in each)
+    addresses = tuple(f"[{each}]" if ":" in each else each for each in service.addresses_of(port) if "/" not in each)
     return names + addresses[:1], short
 
 

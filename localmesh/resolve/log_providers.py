@@ -1,5 +1,6 @@
 """Where access logs go: MeshConfig's accessLogFile, and extension providers that write files."""
 
+import json
 from collections.abc import Mapping
 
 from localmesh.manifests.mesh_config import MeshConfig
@@ -25,12 +26,13 @@ def access_log(
         refuse(provider, findings)
         return None
     form = written.log_format
-    labels = form.labels if form and form.labels is not None else {}
+    labels = form.labels if form else None
     return AccessLog(
         written.path or STDOUT,
-        text=form.text if form and form.text else None,
-        json=tuple((key, str(value)) for key, value in labels.items()),
+        text=form.text or None if form else None,
+        json=None if labels is None else json.dumps(labels, default=dict) if labels else "",
         filter=expression,
+        omit_empty=written.omit_empty_values,
     )
 
 
@@ -38,4 +40,15 @@ def mesh_log(config: MeshConfig) -> AccessLog | None:
     """What accessLogFile asks for, where no Telemetry says anything."""
     if not config.access_log_file:
         return None
-    return AccessLog(config.access_log_file, text=config.access_log_format or None)
+    form = config.access_log_format
+    if config.access_log_encoding == "JSON":
+        return AccessLog(config.access_log_file, json=form if form and _is_object(form) else "")
+    return AccessLog(config.access_log_file, text=form or None)
+
+
+def _is_object(form: str) -> bool:
+    """Whether it is a JSON object. Istio takes its own format in place of anything else."""
+    try:
+        return isinstance(json.loads(form), dict)
+    except ValueError:
+        return False

@@ -40,27 +40,38 @@ def entry_services(
     for written in oldest_first(documents.of(ServiceEntry)):
         if written.spec.resolution == "DYNAMIC_DNS":
             continue  # refused by name
+        for each in written.spec.endpoints:
+            if not each.address:
+                findings.unsupported(each.where, "an endpoint behind the gateway of another network")
         builder = _Builder(written, seats, tuple(entries), authentications, settings)
         found += [builder.registered(host) for host in written.spec.hosts]
     return tuple(found)
 
 
 def joined(kubernetes: Iterable[Registered], entries: Iterable[Registered]) -> tuple[Registered, ...]:
-    """All services by age and host; a ServiceEntry for a host that is a Service already adds its endpoints to it."""
+    """All services by age and host; a ServiceEntry for a host that is a Service already adds to it."""
     by_host: dict[str, Registered] = {}
     for each in (*kubernetes, *entries):
         known = by_host.get(each.service.host)
-        by_host[each.service.host] = each if known is None else _with_endpoints(known, each.service)
+        by_host[each.service.host] = each if known is None else _both(known, each)
     return tuple(sorted(by_host.values(), key=lambda each: (each.age[0], each.service.host)))
 
 
-def _with_endpoints(known: Registered, other: Service) -> Registered:
-    service = known.service
+def _both(known: Registered, other: Registered) -> Registered:
+    """One service of two documents: endpoints and ports of both, and at each port the addresses of the younger one."""
+    service, added = known.service, other.service
+    ports = service.ports + tuple(each for each in added.ports if service.port(each.number) is None)
     endpoints = {
-        number: other.endpoints.get(number, ()) + some if service.port(number) else some
-        for number, some in service.endpoints.items()
+        each.number: added.endpoints.get(each.number, ()) + service.endpoints.get(each.number, ()) for each in ports
     }
-    return replace(known, service=replace(service, endpoints=endpoints))
+    younger = added if other.age[0] >= known.age[0] else service
+    addresses = service.addresses_at | {each.number: younger.addresses for each in added.ports}
+
+    def target(number: int, seat: Seat) -> int | None:
+        return (known if service.port(number) else other).target(number, seat)
+
+    both = replace(service, ports=ports, endpoints=endpoints, addresses_at=addresses)
+    return replace(known, service=both, target=target)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +124,18 @@ class _Builder:
         if resolution in DNS and not spec.endpoints and not self._selector:
             yield self._endpoint(WorkloadEntrySpec(address=host), port, self.written.name)
         for index, each in enumerate(spec.endpoints):
-            yield self._endpoint(each, port, f"{self.written.name}-{index}")
+            if each.address:  # else it is behind the gateway of another network, and there is none here
+                yield self._endpoint(each, port, f"{self.written.name}-{index}")
         if self._selector:
-            yield from sorted(self._selected(port), key=lambda each: each.address)
+            selected = sorted(self._selected(port), key=lambda each: each.address)
+            yield from selected[:1] if resolution is Resolution.DNS_ROUND_ROBIN else selected
 
     def _selected(self, port: WrittenPort) -> Iterator[Endpoint]:
         namespace, selector = self.written.namespace, self._selector
         for seat in self.seats.selected(namespace, selector):
             yield self._of_seat(seat, port)
         for entry in self.entries:
-            if entry.namespace == namespace and selector.items() <= entry.spec.labels.items():
+            if entry.spec.address and entry.namespace == namespace and selector.items() <= entry.spec.labels.items():
                 yield self._endpoint(entry.spec, port, entry.name)
 
     def _of_seat(self, seat: Seat, port: WrittenPort) -> Endpoint:

@@ -155,4 +155,6 @@ def _tags(written: Mapping[str, WrittenTag]) -> tuple[CustomTag, ...]:
             found.append(CustomTag(name, environment=tag.environment.name, default=tag.environment.default_value or ""))
         elif tag.header is not None:
             found.append(CustomTag(name, header=tag.header.name, default=tag.header.default_value or ""))
+        elif tag.formatter is not None:
+            found.append(CustomTag(name, formatted=tag.formatter.value))
     return tuple(found)

@@ -118,7 +118,6 @@ REFUSED: tuple[Refusal, ...] = (
     # telemetry
     Refusal(telemetry.TelemetrySpec, "metrics", _NO_METRICS),
     Refusal(telemetry.Tracing, "disable_context_propagation"),
-    Refusal(telemetry.CustomTag, "formatter"),
     # the mesh configuration
     *_fields(
         mesh_config.MeshConfig,
@@ -128,9 +127,6 @@ REFUSED: tuple[Refusal, ...] = (
         "mesh_mtls",
         "tls_defaults",
         "protocol_detection_timeout",
-    ),
-    Refusal(
-        mesh_config.MeshConfig, "access_log_encoding", "name a provider with logFormat.labels", frozenset({"JSON"})
     ),
     Refusal(mesh_config.OutboundPolicy, "mode", values=frozenset({"ALLOW_ANY_DYNAMIC_DNS"})),
     *_fields(mesh_config.MeshConfig, _NOT_YET, "inbound_cluster_stat_name", "outbound_cluster_stat_name"),
@@ -169,7 +165,6 @@ REFUSED: tuple[Refusal, ...] = (
         "service_attribute_enrichment",
         values=frozenset({"OTEL_SEMANTIC_CONVENTIONS"}),
     ),
-    Refusal(providers.FileAccessLog, "omit_empty_values"),
     # pods that run here
     *_fields(volume.Volume, "use a configMap, secret, emptyDir or persistentVolumeClaim", "host_path", "downward_api"),
     *_fields(volume.Projection, "use a secret or configMap", "downward_api", "service_account_token"),

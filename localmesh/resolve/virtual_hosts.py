@@ -112,7 +112,9 @@ def _virtual_hosts(wrappers: Iterable[Wrapper], translation: Translation) -> Ite
     taken: set[str] = set()
     for wrapper in wrappers:
         plain = ((host, (host,), ()) for host in wrapper.names)
-        known = ((service.host, *domains(service, translation.namespace)) for service in wrapper.services)
+        known = (
+            (service.host, *domains(service, translation.port, translation.namespace)) for service in wrapper.services
+        )
         for host, candidates, short in (*plain, *known):
             name = f"{host}:{translation.port}"
             if name in names:

@@ -1,15 +1,19 @@
 """Access logs and the tracing block of a connection manager."""
 
+import json
+
 from envoy.config.accesslog.v3 import accesslog_pb2
-from envoy.config.core.v3 import base_pb2, grpc_service_pb2, substitution_format_string_pb2
+from envoy.config.core.v3 import base_pb2, extension_pb2, grpc_service_pb2, substitution_format_string_pb2
 from envoy.config.trace.v3 import http_tracer_pb2, opentelemetry_pb2
 from envoy.extensions.access_loggers.file.v3 import file_pb2
 from envoy.extensions.access_loggers.filters.cel.v3 import cel_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
+from envoy.extensions.formatter.metadata.v3 import metadata_pb2 as metadata_formatter_pb2
+from envoy.extensions.formatter.req_without_query.v3 import req_without_query_pb2
 from envoy.type.metadata.v3 import metadata_pb2
 from envoy.type.tracing.v3 import custom_tag_pb2
 from envoy.type.v3 import percent_pb2
-from google.protobuf import struct_pb2
+from google.protobuf import json_format, struct_pb2
 
 from localmesh.mesh.pods import Pod, Proxy
 from localmesh.mesh.telemetry import AccessLog, CustomTag, Telemetry, Tracing
@@ -25,10 +29,46 @@ TEXT_FORMAT = (
     '"%REQ(:AUTHORITY)%" "%UPSTREAM_HOST%" %UPSTREAM_CLUSTER_RAW% %UPSTREAM_LOCAL_ADDRESS% '
     "%DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%\n"
 )
+# EnvoyJSONLogFormatIstio of the same file.
+JSON_FORMAT = {
+    "start_time": "%START_TIME%",
+    "route_name": "%ROUTE_NAME%",
+    "method": "%REQ(:METHOD)%",
+    "path": "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%",
+    "protocol": "%PROTOCOL%",
+    "response_code": "%RESPONSE_CODE%",
+    "response_flags": "%RESPONSE_FLAGS%",
+    "response_code_details": "%RESPONSE_CODE_DETAILS%",
+    "connection_termination_details": "%CONNECTION_TERMINATION_DETAILS%",
+    "bytes_received": "%BYTES_RECEIVED%",
+    "bytes_sent": "%BYTES_SENT%",
+    "duration": "%DURATION%",
+    "upstream_service_time": "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
+    "x_forwarded_for": "%REQ(X-FORWARDED-FOR)%",
+    "user_agent": "%REQ(USER-AGENT)%",
+    "request_id": "%REQ(X-REQUEST-ID)%",
+    "authority": "%REQ(:AUTHORITY)%",
+    "upstream_host": "%UPSTREAM_HOST%",
+    "upstream_cluster": "%UPSTREAM_CLUSTER_RAW%",
+    "upstream_local_address": "%UPSTREAM_LOCAL_ADDRESS%",
+    "downstream_local_address": "%DOWNSTREAM_LOCAL_ADDRESS%",
+    "downstream_remote_address": "%DOWNSTREAM_REMOTE_ADDRESS%",
+    "requested_server_name": "%REQUESTED_SERVER_NAME%",
+    "upstream_transport_failure_reason": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+}
 # Istio's name of this cluster of pods, and of the mesh (its trust domain).
 CLUSTER_ID = "Kubernetes"
 CANONICAL_NAME = "service.istio.io/canonical-name"
 CANONICAL_REVISION = "service.istio.io/canonical-revision"
+# What Envoy has to be told of where a format uses it.
+_FORMATTERS = {
+    "%REQ_WITHOUT_QUERY": extension_pb2.TypedExtensionConfig(
+        name="envoy.formatter.req_without_query", typed_config=pack(req_without_query_pb2.ReqWithoutQuery())
+    ),
+    "%METADATA(": extension_pb2.TypedExtensionConfig(
+        name="envoy.formatter.metadata", typed_config=pack(metadata_formatter_pb2.Metadata())
+    ),
+}
 
 
 def access_logs(telemetry: Telemetry) -> list[accesslog_pb2.AccessLog]:
@@ -62,17 +102,26 @@ def _cel(expression: str) -> accesslog_pb2.AccessLogFilter | None:
     return accesslog_pb2.AccessLogFilter(extension_filter=extension)
 
 
+def _line(text: str | None) -> str:
+    """A format ends with a newline: Istio adds it where it is missing."""
+    if text is None:
+        return TEXT_FORMAT
+    return text if text.endswith("\n") else f"{text}\n"
+
+
 def _file_log(log: AccessLog, only: accesslog_pb2.AccessLogFilter | None) -> accesslog_pb2.AccessLog:
-    text = None
-    json = None
-    if log.json:
-        json = struct_pb2.Struct()
-        json.update(dict(log.json))
+    text = fields = None
+    written = log.json or _line(log.text)
+    if log.json is None:
+        text = base_pb2.DataSource(inline_string=written)
     else:
-        text = base_pb2.DataSource(inline_string=TEXT_FORMAT if log.text is None else log.text)
-    options = substitution_format_string_pb2.JsonFormatOptions() if log.json else None
+        fields = json_format.ParseDict(json.loads(log.json) if log.json else JSON_FORMAT, struct_pb2.Struct())
     log_format = substitution_format_string_pb2.SubstitutionFormatString(
-        text_format_source=text, json_format=json, json_format_options=options
+        text_format_source=text,
+        json_format=fields,
+        json_format_options=substitution_format_string_pb2.JsonFormatOptions() if fields is not None else None,
+        omit_empty_values=log.omit_empty,
+        formatters=[one for command, one in _FORMATTERS.items() if command in written],
     )
     return accesslog_pb2.AccessLog(
         name="envoy.access_loggers.file",
@@ -147,6 +196,8 @@ def _rbac_metadata(tag: str, key: str) -> custom_tag_pb2.CustomTag:
 def _custom(tag: CustomTag) -> custom_tag_pb2.CustomTag:
     if tag.literal is not None:
         return _literal(tag.name, tag.literal)
+    if tag.formatted is not None:
+        return custom_tag_pb2.CustomTag(tag=tag.name, value=tag.formatted)
     if tag.header is not None:
         header = custom_tag_pb2.CustomTag.Header(name=tag.header, default_value=tag.default)
         return custom_tag_pb2.CustomTag(tag=tag.name, request_header=header)

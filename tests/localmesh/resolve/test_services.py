@@ -10,6 +10,7 @@ from tests.localmesh.resolve.base import (
     BASE,
     CHAT,
     USER,
+    istio,
     mesh_of,
     pod_of,
     resolved,
@@ -130,6 +131,21 @@ def test_a_clusters_pod_has_the_proxy_of_its_label_and_the_locality_of_its_node(
     assert (pod.proxy, pod.locality) == (Proxy.SIDECAR, Locality("eu", "eu-1"))
 
 
+def test_an_endpoint_of_another_network_is_refused_and_left_out() -> None:
+    """It has no address of its own: calls go through the other network's gateway."""
+    spec = "hosts: [a.example.com]\nports: [{number: 80, name: http}]\nresolution: STATIC\nendpoints: [{network: n}]"
+    found = resolved(istio("ServiceEntry", "e", spec))
+    assert "an endpoint behind the gateway of another network" in whats(found.problems)
+    assert service_of(found.mesh, "a.example.com").endpoints[80] == ()
+
+
+def test_a_host_looked_up_round_robin_has_one_name_to_look_up() -> None:
+    """Envoy takes no second endpoint there."""
+    spec = "hosts: [a.example.com]\nports: [{number: 80, name: http}]\nresolution: DNS_ROUND_ROBIN\n"
+    entry = istio("ServiceEntry", "e", spec + "workloadSelector: {labels: {app: user}}")
+    assert len(service_of(mesh_of(entry), "a.example.com").endpoints[80]) == 1
+
+
 def test_a_service_entry_is_a_service_and_its_endpoints_may_be_names() -> None:
     entry = """
 apiVersion: networking.istio.io/v1
@@ -152,3 +168,25 @@ spec:
 def test_equal_pods_share_one_outbound_object() -> None:
     mesh = mesh_of(base=BASE)
     assert pod_of(mesh, "mesh/user-v1-0").outbound is pod_of(mesh, "mesh/postgres-0").outbound
+
+
+def test_an_entry_for_the_host_of_a_service_adds_to_it() -> None:
+    """Endpoints of both, ports of both; at a port that both have, the younger one says the addresses."""
+    entry = istio(
+        "ServiceEntry",
+        "more",
+        f"""
+        hosts: [{USER}]
+        addresses: [192.0.2.1]
+        location: MESH_INTERNAL
+        resolution: STATIC
+        ports: [{{number: 50051, name: grpc, protocol: GRPC}}, {{number: 7000, name: grpc-more, protocol: GRPC}}]
+        endpoints: [{{address: 192.0.2.9}}]
+        """,
+    )
+    found = service_of(mesh_of(entry), USER)
+    assert [port.number for port in found.ports] == [50051, 9464, 7000]
+    assert [end.address for end in found.endpoints[7000]] == ["192.0.2.9"]
+    assert "192.0.2.9" in {end.address for end in found.endpoints[50051]}
+    assert found.addresses_of(50051) == ("192.0.2.1",)
+    assert found.addresses_of(9464) == found.addresses
