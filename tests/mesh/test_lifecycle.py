@@ -21,6 +21,7 @@ from protos.chat.v1.chat_pb2_grpc import ChatServiceStub
 from protos.user.v1.user_pb2 import CreateUserRequest, GetUserRequest
 from protos.user.v1.user_pb2_grpc import UserServiceStub
 from tests.kit import Limit, eventually
+from tests.mesh.backend import Mesh
 from tests.mesh.conftest import Somebody, bearer
 from tests.mesh.local import ROOT, LocalMesh
 from tests.mesh.test_chat import send, watched
@@ -143,3 +144,27 @@ async def test_what_a_stranger_on_this_machine_can_see(own: LocalMesh) -> None:
 
     private = [own.state / "data", own.state / "logs"]
     assert [oct(folder.stat().st_mode) for folder in private if stat.S_IMODE(folder.stat().st_mode) != 0o700] == []
+
+
+async def test_each_services_metrics_are_read_on_a_socket_of_its_pod(mesh: Mesh, somebody: Somebody) -> None:
+    """Under the names of go-grpc-prometheus, so that public dashboards work; `localmesh status` tells where."""
+    if not isinstance(mesh, LocalMesh):
+        pytest.skip("of the local mesh only")
+    await send(somebody, "lobby", "counted")
+    pods = json.loads(mesh.command("status", "--json"))["pods"]
+    for workload, service in (("user-v1", "user.v1.UserService"), ("chat", "chat.v1.ChatService")):
+        texts = [
+            await read(f"{pod['sockets']}/http-metrics.sock") for pod in pods if pod["workload"].endswith(workload)
+        ]
+        assert len(texts) == 2
+        for name in ("grpc_server_started_total", "grpc_server_handled_total", "grpc_server_handling_seconds_bucket"):
+            assert any(f"{name}{{" in text and f'grpc_service="{service}"' in text for text in texts)
+
+
+async def read(socket: str) -> str:
+    """What /metrics answers on a Unix socket."""
+    reader, writer = await asyncio.open_unix_connection(socket)
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: pod\r\nConnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    return answer.decode()
