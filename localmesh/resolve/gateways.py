@@ -94,10 +94,10 @@ def _server(each: Opened, translation: Translation, world: World) -> GatewayServ
         port=each.port,
         service_port=written.port.number,
         protocol=each.protocol,
-        hosts=tuple(host.partition("/")[2] or host for host in written.hosts),
+        hosts=tuple(dict.fromkeys(host.partition("/")[2] or host for host in written.hosts)),
         name=written.port.name,
         bind=written.bind or "",
-        tls=server_tls(written.tls),
+        tls=server_tls(written.tls) if each.is_tls else None,  # istiod reads no tls where the protocol is plain
         route_table=each.route_table,
         connections=() if each.is_http else tuple(_connections(each, translation, world)),
         where=written.where,

@@ -11,6 +11,9 @@ from localmesh.manifests.rules.headers import wrong_name
 
 _LISTS = ("audiences", "from_params", "from_cookies", "space_delimited_claims")
 
+# What a key of each type consists of (RFC 7518, section 6; RFC 8037).
+_MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y"), "OKP": ("crv", "x"), "oct": ("k",)}
+
 
 def problems(resource: RequestAuthentication) -> Iterator[Problem]:
     """What istiod would reject it for."""
@@ -68,4 +71,6 @@ def _wrong_jwks(text: str) -> str | None:
     keys = parsed.get("keys", [parsed])
     if not isinstance(keys, list) or not all(isinstance(key, dict) and "kty" in key for key in keys):
         return 'jwks is not a key set: each key needs "kty"'
+    if not any(all(isinstance(key.get(each), str) for each in _MEMBERS.get(key["kty"], ("",))) for key in keys):
+        return "jwks has no key that a token can be verified with: Envoy refuses it"
     return None

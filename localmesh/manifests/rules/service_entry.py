@@ -49,6 +49,10 @@ def warnings(resource: ServiceEntry) -> Iterator[Problem]:
     if spec.workload_selector and spec.resolution != "STATIC":
         what = f"workloadSelector has no use with resolution {spec.resolution or 'NONE'}"
         yield codes.IDLE_SELECTOR.at(spec.at("workload_selector"), what, "resolution: STATIC")
+    for port in spec.ports if not spec.addresses else ():
+        if (port.protocol or "TCP").upper() == "TCP":
+            what = f"connections carry no host name, and no address is written: all to port {port.number} are taken"
+            yield codes.NO_ADDRESS.at(port.where, what, "set addresses")
 
 
 def workload_problems(resource: WorkloadEntry) -> Iterator[Problem]:
@@ -63,6 +67,8 @@ def _hosts(spec: ServiceEntrySpec) -> Iterator[Problem]:
         wrong = 'a ServiceEntry for "*" would be every host' if host == "*" else wrong_host(host)
         if wrong:
             yield Problem(spec.at("hosts", index), wrong)
+        elif host in spec.hosts[:index]:
+            yield Problem(spec.at("hosts", index), f"{host} is listed twice: its endpoints would be counted twice")
 
 
 def _addresses(spec: ServiceEntrySpec) -> Iterator[Problem]:

@@ -70,6 +70,15 @@ def server_warnings(tls: ServerTLSSettings | None) -> Iterator[Problem]:
                 yield codes.CERTIFICATE_IGNORED.at(tls.at(field), "PASSTHROUGH ends no TLS: certificates are ignored")
 
 
+def client_warnings(tls: ClientTLSSettings | None) -> Iterator[Problem]:
+    """A server that nobody was named for."""
+    if tls is None or tls.mode not in {"SIMPLE", "MUTUAL"} or tls.insecure_skip_verify:
+        return
+    if not tls.ca_certificates and not tls.credential_name:
+        what = f"{tls.mode} without caCertificates: the proxy's system says whom to trust"
+        yield codes.UNVERIFIED_SERVER.at(tls.where, what, "set caCertificates or credentialName")
+
+
 def client_problems(tls: ClientTLSSettings | None) -> Iterator[Problem]:
     """What a client's mode needs, and what contradicts itself."""
     if tls is None:

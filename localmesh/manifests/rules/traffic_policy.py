@@ -43,6 +43,7 @@ def warnings(policy: TrafficPolicy) -> Iterator[Problem]:
     parts: tuple[TrafficPolicy | PortTrafficPolicy, ...] = (policy, *policy.port_level_settings)
     for each in parts:
         yield from load_balancer.warnings(each.load_balancer, each.outlier_detection)
+        yield from tls.client_warnings(each.tls)
         outlier = each.outlier_detection
         if outlier and outlier.consecutive_errors:
             what = "consecutiveErrors is deprecated and has no effect"

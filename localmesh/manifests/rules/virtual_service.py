@@ -44,6 +44,9 @@ def warnings(resource: VirtualService) -> Iterator[Problem]:
     for route in spec.http:
         if route.mirror_percent is not None:
             yield codes.DEPRECATED.at(route.at("mirror_percent"), "mirrorPercent is deprecated", "use mirrorPercentage")
+        delay = route.fault.delay if route.fault else None
+        if delay and delay.percent is not None and delay.percentage is None:
+            yield codes.DEPRECATED.at(delay.at("percent"), "percent of a delay is deprecated", "use percentage.value")
         abort = route.fault.abort if route.fault else None
         if abort and abort.http_status is None and abort.grpc_status is None and abort.http2_error is None:
             yield codes.IDLE_ABORT.at(

@@ -49,6 +49,19 @@ def test_a_port_that_no_service_has_is_opened_as_it_is() -> None:
     assert server.port == 9999
 
 
+def test_a_server_that_speaks_plain_http_ends_no_tls() -> None:
+    """istiod reads no tls there: what is not a redirect says nothing."""
+    (server,) = edge(gateway("- {port: {number: 80, name: http, protocol: HTTP}, hosts: ['*'], tls: {}}")).servers
+    assert server.tls is None
+
+
+def test_a_host_of_a_server_counts_once_with_and_without_a_namespace() -> None:
+    """Two filter chains for one server name are none for Envoy."""
+    hosts = "hosts: [a.example.com, ./a.example.com]"
+    (server,) = edge(gateway(f"- {{port: {{number: 443, name: tls, protocol: TLS}}, {hosts}, tls: {{}}}}")).servers
+    assert server.hosts == ("a.example.com",)
+
+
 def test_without_a_virtual_service_a_gateway_knows_no_route() -> None:
     (host,) = table_of(edge(HTTP), "http.8080").virtual_hosts
     assert (host.name, host.domains, host.routes) == ("blackhole:80", ("*",), ())

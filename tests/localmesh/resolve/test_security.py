@@ -114,7 +114,7 @@ def test_a_selector_without_pods_is_a_warning() -> None:
 
 def test_token_rules_of_all_levels_are_combined_by_issuer() -> None:
     def tokens(issuer: str, name: str, namespace: str, selector: str = "") -> str:
-        keys = "jwks: '{\"keys\":[]}'"
+        keys = """jwks: '{"keys":[{"kty":"oct","k":"a2V5"}]}'"""
         rule = f"{selector}jwtRules: [{{issuer: {issuer}, {keys}, fromHeaders: [{{name: x-jwt, prefix: 'T '}}]}}]"
         return istio("RequestAuthentication", name, rule, namespace=namespace, group="security")
 

@@ -133,7 +133,7 @@ def test_a_clusters_pod_has_the_proxy_of_its_label_and_the_locality_of_its_node(
 
 def test_an_endpoint_of_another_network_is_refused_and_left_out() -> None:
     """It has no address of its own: calls go through the other network's gateway."""
-    spec = "hosts: [a.example.com]\nports: [{number: 80, name: http}]\nresolution: STATIC\nendpoints: [{network: n}]"
+    spec = "hosts: [a.example.com]\nports: [{number: 80, name: http}]\nresolution: STATIC\nendpoints: [{network: west}]"
     found = resolved(istio("ServiceEntry", "e", spec))
     assert "an endpoint behind the gateway of another network" in whats(found.problems)
     assert service_of(found.mesh, "a.example.com").endpoints[80] == ()

@@ -1,7 +1,10 @@
 """A snapshot as one static bootstrap, so that `envoy --mode validate` checks all of it without a control plane."""
 
+import json
 import subprocess
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from envoy.config.bootstrap.v3 import bootstrap_pb2
 from envoy.config.cluster.v3 import cluster_pb2
@@ -61,7 +64,39 @@ def _cluster(cluster: cluster_pb2.Cluster, snapshot: Snapshot) -> cluster_pb2.Cl
 
 def validated(snapshot: Snapshot, file: Path) -> str:
     """What a real Envoy says against the snapshot; empty if nothing."""
-    file.write_text(json_format.MessageToJson(static(snapshot), preserving_proto_field_name=True))
+    return _refusal(json_format.MessageToDict(static(snapshot), preserving_proto_field_name=True), file)
+
+
+def validated_together(snapshots: Iterable[Snapshot], file: Path) -> str:
+    """The same of many at once, at the price of one: each has its own names and addresses, so that they can share."""
+    whole: dict[str, Any] = {}
+    kept: dict[str, list[Any]] = {"listeners": [], "clusters": []}
+    for number, snapshot in enumerate(snapshots):
+        whole = json_format.MessageToDict(static(snapshot), preserving_proto_field_name=True)
+        own = whole["static_resources"]
+        common = {each["name"] for each in own.get("clusters", [])} - set(snapshot.type(CLUSTER))
+        names = {name: f"{number}/{name}" for name in (*snapshot.type(CLUSTER), *snapshot.type(LISTENER))}
+        clusters = [each for each in own.get("clusters", []) if each["name"] not in common or not number]
+        kept["clusters"] += _renamed(clusters, names)
+        for listener in _renamed(own.get("listeners", []), names):
+            listener.pop("additional_addresses", None)
+            port = 1 + len(kept["listeners"])
+            listener["address"] = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+            kept["listeners"].append(listener)
+    whole["static_resources"] = kept
+    return _refusal(whole, file)
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _renamed(each, names) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_renamed(each, names) for each in value]
+    return names.get(value, value) if isinstance(value, str) else value
+
+
+def _refusal(bootstrap: Mapping[str, Any], file: Path) -> str:
+    file.write_text(json.dumps(bootstrap))
     command = [str(envoy_binary()), "-c", str(file), "--mode", "validate", "-l", "error", "--use-dynamic-base-id"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else done.stdout + done.stderr
