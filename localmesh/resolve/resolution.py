@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from localmesh.errors import Problem
 from localmesh.manifests.documents import Documents
-from localmesh.manifests.istio import Gateway
+from localmesh.manifests.istio import Gateway, Sidecar
 from localmesh.mesh import Mesh, Placement, Pod, Workload
 from localmesh.mesh.pods import Proxy
 from localmesh.resolve.authorization import Access, Tokens
@@ -25,7 +25,7 @@ from localmesh.resolve.refusals import refuse_in_documents
 from localmesh.resolve.service_entries import entry_services, joined
 from localmesh.resolve.services import SeatIndex, kubernetes_services
 from localmesh.resolve.settings import Settings, settings
-from localmesh.resolve.sidecars import Sidecars
+from localmesh.resolve.sidecars import Sidecars, check_protocols
 from localmesh.resolve.telemetry import Telemetries
 from localmesh.resolve.upstreams import Shaping
 from localmesh.resolve.virtual_services import VirtualServices
@@ -68,6 +68,8 @@ def resolve(
     labels = client_labels(virtual_services) | rules.selector_labels | sidecars.selector_labels
     shaping = Shaping(rules, authentications, mesh_wide)
     world = World(mesh_wide, registered, shaping, virtual_services, sidecars, frozenset(labels))
+    for sidecar in documents.of(Sidecar):
+        check_protocols(sidecar, world.visible(sidecar.namespace), findings)
     gateways = Gateways(documents, attached.gateways)
     policies = _Policies(documents, world, gateways, served(registered, index), findings)
     pods = tuple(policies.attached(seat) for seat in seats)

@@ -17,6 +17,7 @@ from localmesh.mesh.identity import Labels
 from localmesh.mesh.services import Service
 from localmesh.resolve.findings import Findings
 from localmesh.resolve.hosts import matches
+from localmesh.resolve.protocols import parse
 from localmesh.resolve.selection import Selected, oldest_first
 from localmesh.resolve.virtual_services import Bound, Seen, indexed
 
@@ -55,6 +56,21 @@ class Sidecars:
         return own or self._namespaces.get(namespace) or self._namespaces.get(self._root)
 
 
+def check_protocols(sidecar: Sidecar, visible: Mapping[str, Service], findings: Findings) -> None:
+    """An egress listener that speaks otherwise than the services that it is for would be another kind of listener."""
+    for listener in sidecar.spec.egress:
+        port = listener.port
+        if port is None or port.number is None:
+            continue
+        spoken = parse(port.protocol or "")
+        imports = [one for one in _imports(sidecar, sidecar.namespace) if one.port == port.number]
+        services = [found for each in visible.values() if (found := _imported(each, imports)) is not None]
+        others = [each.host for each in services if each.ports[0].protocol.is_http != spoken.is_http]
+        if others or (port.protocol or "").upper() == "HTTP_PROXY":
+            why = f"{', '.join(sorted(others)[:3])} speaks otherwise at this port" if others else "use HTTP"
+            findings.unsupported(port.at("protocol"), f"egress[].port.protocol: {port.protocol}", why)
+
+
 def scope(sidecar: Sidecar | None, namespace: str, whole: Scope) -> Scope:
     """`whole` (what the namespace may see) cut down to the Sidecar's egress hosts."""
     if sidecar is None:
@@ -65,7 +81,7 @@ def scope(sidecar: Sidecar | None, namespace: str, whole: Scope) -> Scope:
         return replace(whole, allow_any=allow_any)
     imports = tuple(_imports(sidecar, namespace))
     services = {
-        host: service for host, service in whole.services.items() if _is_imported(host, service.namespace, imports)
+        host: known for host, service in whole.services.items() if (known := _imported(service, imports)) is not None
     }
     bound = [each for each in whole.seen.bound if any(_overlaps(host, each, imports) for host in each.hosts)]
     beyond = {
@@ -91,24 +107,38 @@ def inbound_pool(sidecar: Sidecar | None, ingress: IstioIngressListener | None) 
     return own or (sidecar.spec.inbound_connection_pool if sidecar else None)
 
 
-def _imports(sidecar: Sidecar, namespace: str) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class _Import:
+    """One egress host: a namespace or `*`, a host, and the port of its listener (None: all ports)."""
+
+    namespace: str
+    host: str
+    port: int | None = None
+
+
+def _imports(sidecar: Sidecar, namespace: str) -> Iterator[_Import]:
     for listener in sidecar.spec.egress:
-        if listener.port is not None:  # refused by name: it would be a listener of its own
-            continue
+        port = listener.port.number if listener.port else None
         for written in listener.hosts:
             owner, _, host = written.partition("/")
-            yield (namespace if owner == "." else owner), host
+            yield _Import(namespace if owner == "." else owner, host, port)
 
 
-def _is_imported(host: str, owner: str, imports: Iterable[tuple[str, str]]) -> bool:
-    return any(space in {"*", owner} and matches(host, pattern) for space, pattern in imports)
+def _imported(service: Service, imports: Iterable[_Import]) -> Service | None:
+    """What is known of a service: all of it, or the ports of the listeners that name it, or nothing (None)."""
+    naming = [one for one in imports if one.namespace in {"*", service.namespace} and matches(service.host, one.host)]
+    if any(one.port is None for one in naming):
+        return service
+    numbers = {one.port for one in naming}
+    ports = tuple(port for port in service.ports if port.number in numbers)
+    return replace(service, ports=ports) if ports else None
 
 
-def _overlaps(host: str, bound: Bound, imports: Iterable[tuple[str, str]]) -> bool:
+def _overlaps(host: str, bound: Bound, imports: Iterable[_Import]) -> bool:
     return any(
-        space in {"*", bound.namespace}
-        and (matches(host, pattern) or (not bound.gateway_api and matches(pattern, host)))
-        for space, pattern in imports
+        one.namespace in {"*", bound.namespace}
+        and (matches(host, one.host) or (not bound.gateway_api and matches(one.host, host)))
+        for one in imports
     )
 
 

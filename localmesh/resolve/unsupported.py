@@ -79,8 +79,9 @@ REFUSED: tuple[Refusal, ...] = (
     ),
     # sidecars
     Refusal(sidecar.OutboundTrafficPolicy, "egress_proxy"),
-    Refusal(sidecar.IstioEgressListener, "port", name="egress[].port"),
-    Refusal(sidecar.IstioEgressListener, "bind", name="egress[].bind"),
+    Refusal(
+        sidecar.IstioEgressListener, "bind", "a pod has no network of its own here to bind in", name="egress[].bind"
+    ),
     Refusal(
         sidecar.IstioEgressListener, "capture_mode", "what a pod dials is always captured here", frozenset({"NONE"})
     ),

@@ -1,5 +1,7 @@
 """Sidecars: what of the mesh a workload knows, and how it is called."""
 
+import pytest
+
 from tests.localmesh.resolve.base import CHAT, LEGACY, USER, istio, mesh_of, pod_of, resolved, whats
 
 
@@ -61,6 +63,25 @@ inboundConnectionPool: {tcp: {maxConnections: 4}}
     assert {each.pool.max_connections for each in found} == {4}
 
 
-def test_an_egress_listener_of_its_own_is_refused_by_name() -> None:
-    written = sidecar("egress: [{port: {number: 9001, protocol: HTTP, name: x}, hosts: ['*/*']}]")
-    assert "egress[].port is valid in Istio but not supported by localmesh yet" in whats(resolved(written).problems)
+def test_an_egress_listener_with_a_port_knows_its_services_at_that_port_only() -> None:
+    """A service without the port is not known; one that another listener names whole is."""
+    grpc = "{port: {number: 50051, protocol: GRPC, name: x}, hosts: ['./*']}"
+    pod = pod_of(mesh_of(sidecar(CHAT_ONLY + f"egress: [{grpc}]")))
+    assert {(each.service.host, each.port.number) for each in pod.outbound.upstreams} == {(CHAT, 50051), (USER, 50051)}
+    assert [each.name for each in pod.outbound.route_tables] == ["50051"]
+    pod = pod_of(mesh_of(sidecar(CHAT_ONLY + f"egress: [{grpc}, {{hosts: [./{USER}]}}]")))
+    found = {(each.service.host, each.port.number) for each in pod.outbound.upstreams}
+    assert found == {(CHAT, 50051), (USER, 50051), (USER, 9464)}
+
+
+@pytest.mark.parametrize(
+    ("listener", "field"),
+    [
+        ("{bind: 127.0.0.1, hosts: ['*/*']}", "egress[].bind"),
+        ("{captureMode: NONE, hosts: ['*/*']}", "captureMode: NONE"),
+        ("{port: {number: 50051, protocol: TCP, name: x}, hosts: ['*/*']}", "egress[].port.protocol: TCP"),
+    ],
+)
+def test_an_egress_listener_that_is_not_captured_or_speaks_otherwise_is_refused(listener: str, field: str) -> None:
+    written = sidecar(f"egress: [{listener}]")
+    assert f"{field} is valid in Istio but not supported by localmesh yet" in whats(resolved(written).problems)
