@@ -1,6 +1,7 @@
 """What the outside meets at the gateway."""
 
 import time
+import uuid
 from typing import Any
 
 import grpc
@@ -106,6 +107,30 @@ async def test_oversized_metadata_is_refused(somebody: Somebody) -> None:
     error = await failure(somebody.users.GetUser(GetUserRequest(id=NOBODY), metadata=metadata, timeout=10))
     assert error.code() is not grpc.StatusCode.OK
     assert (await somebody.users.GetUser(GetUserRequest(id=somebody.id), metadata=somebody.metadata, timeout=10)).id
+
+
+@pytest.mark.parametrize("why", ["no token", "garbage", "expired", "oversized metadata", "no message"])
+async def test_a_write_that_is_refused_stores_nothing(
+    mesh: Mesh, channel: grpc.aio.Channel, somebody: Somebody, why: str
+) -> None:
+    """And says so by its status, whoever refuses it: the gateway, a sidecar or the service."""
+    email = f"{uuid.uuid4().hex}@example.com"
+    metadata = {
+        "no token": (),
+        "garbage": bearer("garbage"),
+        "expired": bearer(mesh.token("operator", exp=1_000_000_000)),
+        "oversized metadata": (*somebody.metadata, ("x-big", "y" * 20_000)),
+    }.get(why, somebody.metadata)
+    request = CreateUserRequest(name="nobody", email=email).SerializeToString()
+    create = channel.unary_unary(
+        "/user.v1.UserService/CreateUser", request_serializer=bytes, response_deserializer=bytes
+    )
+    error = await failure(create(request + b"\xff" if why == "no message" else request, metadata=metadata, timeout=10))
+    expected = {"oversized metadata": "RESOURCE_EXHAUSTED", "no message": "INVALID_ARGUMENT"}
+    assert error.code().name == expected.get(why, "UNAUTHENTICATED")
+    assert error.details()
+    listed = somebody.users.ListUsers(ListUsersRequest(email=email), metadata=somebody.metadata, timeout=20)
+    assert [user async for user in listed] == []
 
 
 async def test_a_negative_page_size_names_its_field(somebody: Somebody) -> None:
