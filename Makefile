@@ -106,6 +106,12 @@ format: install ## Format the code
 test: keys ## All tests that need no cluster
 	@$(BIN)/python -m pytest
 
+conformance: install ## Our compiler against istiod's output: the table, kept in docs/conformance.md
+	@$(BIN)/python -m tests.conformance
+
+docs: install ## The pages that are made of the code: docs/supported.md, docs/warnings.md
+	@$(BIN)/python -m docs
+
 # --- what it costs ---------------------------------------------------------------------------------------------------
 
 bench-startup: keys ## From an installed environment to the first answered call, with a breakdown
@@ -117,6 +123,6 @@ bench-policy-edit: keys ## From a saved file to the last Envoy's acknowledgement
 bench-compile: install ## The compiler at 10 to 5,000 services, and after an edit of one line
 	@$(BIN)/python -m bench.compile
 
-.PHONY: help install protos keys lock up down clean status demo chat token check format test \
+.PHONY: help install protos keys lock up down clean status demo chat token check format test conformance docs \
   bench-startup bench-policy-edit bench-compile \
   $(addprefix check-,$(CHECKS))

@@ -194,6 +194,7 @@ WITHOUT_EFFECT: Mapping[tuple[type[Record], str], str] = {
     (gateway.Server, "default_endpoint"): "istiod does not read it",
     (gateway.Server, "name"): "a name for readers",
     (common.SidecarPort, "name"): "a name for readers",
+    (envoy_filter.ListenerMatch, "listener_filter"): "only applyTo LISTENER_FILTER asks for it, which is refused",
     (sidecar.IstioIngressListener, "tls"): "istiod ignores it without an experimental flag: warning LM703",
     (service.ServiceSpec, "external_name"): "an alias for the resolver: no proxy knows it",
     (service.EndpointSlice, "address_type"): "the addresses say it",

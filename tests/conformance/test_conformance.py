@@ -7,6 +7,7 @@ import pytest
 from tests.conformance.agreement import Reason, Verdict, judged, reasons
 from tests.conformance.cases import SHARED
 from tests.conformance.reference import FOLDER, Case, derived, kept
+from tests.conformance.table import KEPT, table
 
 CASES = kept()
 
@@ -26,6 +27,11 @@ def test_a_case_compiles_as_istiod_compiles_it(case: Case) -> None:
 def test_a_listed_difference_is_still_there(reason: Reason) -> None:
     """What no longer differs is taken out of the list."""
     assert any(reason in _verdict(name).reasons for name in CASES)
+
+
+def test_the_kept_table_is_current() -> None:
+    """Stale: `make conformance`."""
+    assert KEPT.read_text() == table(_verdict(name) for name in CASES), "docs/conformance.md is stale"
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="istiod's own output is not beside this clone")
