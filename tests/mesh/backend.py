@@ -60,3 +60,7 @@ class Mesh(Protocol):
 
     def logs(self, pod: str) -> str:
         """All that a pod has written: app and proxy."""
+
+    @contextmanager
+    def reach(self, pod: str, port: int) -> Iterator[tuple[str, int]]:
+        """An address by which a TCP client outside the mesh comes to this port of the pod, before its sidecar."""

@@ -1,6 +1,7 @@
 """One mesh for all tests of this folder, and what a test needs to speak to it."""
 
 import json
+import os
 import uuid
 from collections.abc import AsyncIterator, Generator, Iterator
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ import pytest
 if TYPE_CHECKING:
     from protos.chat.v1.chat_pb2_grpc import ChatServiceAsyncStub
     from protos.user.v1.user_pb2_grpc import UserServiceAsyncStub
+from deploy.kind.settings import Settings
 from protos.chat.v1.chat_pb2_grpc import ChatServiceStub
 from protos.user.v1.user_pb2 import CreateUserRequest
 from protos.user.v1.user_pb2_grpc import UserServiceStub
 from tests.mesh.backend import Mesh
+from tests.mesh.kind import KindMesh
 from tests.mesh.local import LocalMesh
 
 
@@ -23,14 +26,20 @@ from tests.mesh.local import LocalMesh
 def mesh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     """The running mesh: the bundle of deploy/ and the lab, gone without a trace at the end."""
     backend = request.config.getoption("--mesh")
-    if backend != "local":
-        pytest.fail(f"--mesh={backend}: only `local` is there yet")
-    local = LocalMesh(tmp_path_factory.mktemp("mesh"))
+    chosen = LocalMesh(tmp_path_factory.mktemp("mesh")) if backend == "local" else KindMesh(Settings.read(os.environ))
     try:
-        local.start()
-        yield local
+        chosen.start()
+        yield chosen
     finally:
-        local.stop()
+        chosen.stop()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What only this machine can show is left out on a cluster, with its reason."""
+    for item in items:
+        mark = item.get_closest_marker("local")
+        if mark and config.getoption("--mesh") != "local":
+            item.add_marker(pytest.mark.skip(reason=f"on this machine only: {mark.args[0]}"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,39 +1,24 @@
 """The mesh on this machine: `localmesh`, on a copy of deploy/ with the lab beside it."""
 
 import json
-import random
-import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-import jwt
 import yaml
 
-from clients import keys, tokens
 from tests.mesh.backend import PodInfo, Refused
+from tests.mesh.documents import identity, split
+from tests.mesh.forward import free_ports
+from tests.mesh.signing import signed
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB = Path(__file__).parent / "lab"
 ECHO_IMAGE = {"command": ["${python}", "-m", "tests.mesh.lab.echo"], "listen": {"grpc": {"env": "LISTEN"}}}
-
-
-def free_ports() -> Iterator[int]:
-    """Ports of 127.0.0.1 outside the range that the kernel hands out (32768 and above).
-
-    In any order, so that two runs of the tests that begin at once do not choose the same.
-    """
-    for port in random.sample(range(18080, 18980), 900):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                yield port
-    raise RuntimeError("no free port from 18080 to 18979")
 
 
 class LocalMesh:
@@ -108,11 +93,7 @@ class LocalMesh:
 
     def token(self, subject: str, **claims: object) -> str:
         """Signed with the key that the mesh trusts; a claim of None is left out."""
-        key = keys.signing_key(keys.Places(ROOT))
-        now = int(time.time())
-        whole = {"iss": tokens.ISSUER, "aud": tokens.AUDIENCE, "sub": subject, "iat": now, "exp": now + 3600} | claims
-        present = {name: value for name, value in whole.items() if value is not None}
-        return jwt.encode(present, key.pem, algorithm=tokens.ALGORITHM, headers={"kid": key.kid})
+        return signed(subject, claims)
 
     def kill(self, pod: str, signal: str = "KILL") -> None:
         """The app's process."""
@@ -134,18 +115,10 @@ class LocalMesh:
         """All of them."""
         return self.command("logs", pod)
 
-
-def split(text: str) -> list[str]:
-    """The documents of a YAML text, as texts."""
-    return [part for part in re.split(r"(?m)^---\s*$", text) if part.strip()]
-
-
-def identity(text: str) -> tuple[str, str, str] | None:
-    """Kind, namespace and name of one document."""
-    document = yaml.safe_load(text)
-    if not document or "metadata" not in document:
-        return None
-    return document["kind"], document["metadata"].get("namespace", ""), document["metadata"]["name"]
+    @contextmanager
+    def reach(self, pod: str, port: int) -> Iterator[tuple[str, int]]:
+        """The pod's own address is of this machine."""
+        yield next(info.address for info in self.pods() if info.name == pod), port
 
 
 def write(file: Path, text: str) -> None:

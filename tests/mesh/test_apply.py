@@ -18,6 +18,7 @@ BAD = {
 }
 
 
+@pytest.mark.local("a cluster takes hosts and subsets that lead nowhere, and knows no files")
 @pytest.mark.parametrize(("document", "word"), BAD.values(), ids=BAD.keys())
 async def test_bad_policy_is_refused_with_its_place_and_changes_nothing(
     mesh: Mesh, lab: Lab, document: str, word: str
@@ -30,6 +31,7 @@ async def test_bad_policy_is_refused_with_its_place_and_changes_nothing(
     assert (await lab.call({}))["pod"]
 
 
+@pytest.mark.local("a cluster judges one document after the other")
 async def test_all_problems_are_told_at_once(mesh: Mesh) -> None:
     with (
         pytest.raises(Refused) as refusal,

@@ -12,10 +12,12 @@ import pytest
 from tests.kit import Limit, eventually
 from tests.mesh.backend import Mesh, Refused
 from tests.mesh.conftest import Lab
+from tests.mesh.forward import free_ports
 from tests.mesh.lab.echo import Echo
 from tests.mesh.lab.keys import Authority, Certified, base64_text
 from tests.mesh.lab.policies import at_edge, document, edge, secret
-from tests.mesh.local import free_ports
+
+pytestmark = pytest.mark.local("what lives outside is a server of the tests' own process, which no pod reaches")
 
 OUTSIDE, SHOP = "api.lab.test", "shop.lab.test"
 AUTHORITY, NOBODY = Authority(), Authority("nobody")

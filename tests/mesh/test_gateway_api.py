@@ -12,6 +12,8 @@ from tests.mesh.conftest import Lab
 from tests.mesh.lab.policies import document
 from tests.mesh.test_routing import versions
 
+pytestmark = pytest.mark.local("the cluster has no definitions of the Gateway API, which Istio does not bring")
+
 API = "gateway.networking.k8s.io/v1"
 
 

@@ -21,11 +21,6 @@ GATEWAY = "spiffe://cluster.local/ns/mesh/sa/gateway"
 PORTS = {"mesh/user-v1-0": 50051, "mesh/chat-0": 50051, "mesh/postgres-0": 5432, "mesh/nats-0": 4222}
 
 
-def address(mesh: Mesh, pod: str) -> str:
-    """The pod's own address."""
-    return next(info.address for info in mesh.pods() if info.name == pod)
-
-
 def forged(folder: Path) -> tuple[Path, Path]:
     """A certificate that says it is the gateway's, signed by a CA that is not the mesh's, and its key."""
     now = datetime.datetime.now(datetime.UTC)
@@ -65,21 +60,23 @@ async def heard_over_tls(host: str, port: int, context: ssl.SSLContext) -> bytes
 
 @pytest.mark.parametrize(("pod", "port"), PORTS.items())
 async def test_a_plaintext_client_is_refused(mesh: Mesh, pod: str, port: int) -> None:
-    reader, writer = await asyncio.open_connection(address(mesh, pod), port)
-    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))
-    try:
-        heard = await asyncio.wait_for(reader.read(100), 10)
-    except ConnectionError:
-        heard = b""
-    writer.close()
+    with mesh.reach(pod, port) as (host, reached):
+        reader, writer = await asyncio.open_connection(host, reached)
+        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))
+        try:
+            heard = await asyncio.wait_for(reader.read(100), 10)
+        except ConnectionError:
+            heard = b""
+        writer.close()
     assert heard == b""
 
 
 async def test_a_plaintext_grpc_call_to_a_pod_fails(mesh: Mesh) -> None:
-    async with grpc.aio.insecure_channel(f"{address(mesh, 'mesh/user-v1-0')}:50051") as channel:
-        with pytest.raises(grpc.aio.AioRpcError) as failure:
+    with mesh.reach("mesh/user-v1-0", 50051) as (host, port):
+        async with grpc.aio.insecure_channel(f"{host}:{port}") as channel:
             request = GetUserRequest(id="00000000-0000-7000-8000-000000000000")
-            await UserServiceStub(channel).GetUser(request, metadata=bearer(mesh.token("operator")), timeout=10)
+            with pytest.raises(grpc.aio.AioRpcError) as failure:
+                await UserServiceStub(channel).GetUser(request, metadata=bearer(mesh.token("operator")), timeout=10)
     assert failure.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
@@ -94,7 +91,8 @@ async def test_a_client_without_a_certificate_of_this_mesh_is_refused(
     context.set_alpn_protocols(["istio", "h2"])
     if certificate == "another CA":
         context.load_cert_chain(*forged(tmp_path))
-    assert await heard_over_tls(address(mesh, pod), port, context) == b""
+    with mesh.reach(pod, port) as (host, reached):
+        assert await heard_over_tls(host, reached, context) == b""
 
 
 async def test_the_certificate_of_a_pod_names_its_service_account(mesh: Mesh) -> None:
@@ -102,9 +100,10 @@ async def test_the_certificate_of_a_pod_names_its_service_account(mesh: Mesh) ->
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    _, writer = await asyncio.open_connection(address(mesh, "mesh/user-v1-0"), 50051, ssl=context)
-    shown = x509.load_der_x509_certificate(writer.get_extra_info("ssl_object").getpeercert(binary_form=True))
-    writer.close()
+    with mesh.reach("mesh/user-v1-0", 50051) as (host, port):
+        _, writer = await asyncio.open_connection(host, port, ssl=context)
+        shown = x509.load_der_x509_certificate(writer.get_extra_info("ssl_object").getpeercert(binary_form=True))
+        writer.close()
     names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.UniformResourceIdentifier) == ["spiffe://cluster.local/ns/mesh/sa/user"]
     assert shown.not_valid_after_utc - shown.not_valid_before_utc <= datetime.timedelta(hours=25)

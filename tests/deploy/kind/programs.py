@@ -90,6 +90,8 @@ def kind(world: dict[str, Any], words: list[str], line: str) -> str:
 def kubectl(world: dict[str, Any], words: list[str], line: str) -> str:
     """Everything is as asked, at once."""
     items: list[Any] = []
+    if "--ignore-not-found" in words:
+        return ""
     if "get nodes" in line:
         items = [{"metadata": {"name": name}} for name in world["joined"]]
     elif "get daemonsets" in line:
