@@ -42,19 +42,23 @@ def clean(state: Path) -> None:
         with dirs.held(where):
             shutil.rmtree(where.data)
             shutil.rmtree(where.logs)
-        shutil.rmtree(where.run, ignore_errors=True)
-        (where.state / "lock").unlink()
-        if not any(where.state.iterdir()):
+            # While it is ours: a moment later it may be that of the next `up`.
+            (where.state / "lock").unlink()
+        with contextlib.suppress(OSError):  # somebody keeps something else there
             where.state.rmdir()
     click.echo("The mesh is down, and its data is gone.")
 
 
 def stop(where: Dirs) -> bool:
     """End the mesh that runs on these folders, and wait until it is gone. False if none ran. MeshError if it stays."""
-    process = dirs.holder(where)
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while (process := dirs.holder(where)) == 0:  # a moment later it has said who it is
+        if time.monotonic() > until:
+            raise MeshError(f"somebody holds {where.state} and does not say who", "see who has its file `lock` open")
+        time.sleep(0.02)
     if process is None:
         return False
-    began, until = records.started(process), time.monotonic() + _PATIENCE_SECONDS
+    began = records.started(process)
     with contextlib.suppress(ProcessLookupError):
         os.kill(process, signal.SIGTERM)
     # It is there until nothing of the mesh is left. (A number alone may be somebody else's by then.)

@@ -6,6 +6,7 @@
 `<run>` is private (0700) and short, because a Unix socket's path has at most 107 bytes (unix(7)).
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -16,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from localmesh.errors import MeshError
 from localmesh.runtime import records
@@ -97,17 +99,8 @@ def held(dirs: Dirs) -> Iterator[None]:
     """
     with writable(dirs.state):
         dirs.state.mkdir(parents=True, exist_ok=True)
-        opened = (dirs.state / "lock").open("a+")
-    with opened as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            lock.seek(0)
-            who = lock.read().strip()
-            raise MeshError(
-                f"the mesh in {dirs.state} is running already" + (f" (process {who})" if who else ""),
-                "localmesh status, or localmesh down to end it",
-            ) from error
+        locked = _locked(dirs)
+    with locked as lock:
         with writable(dirs.state):
             lock.truncate(0)
             lock.write(f"{os.getpid()}\n")
@@ -125,6 +118,26 @@ def held(dirs: Dirs) -> Iterator[None]:
             records.end_all(dirs.processes)
             shutil.rmtree(dirs.run)
             lock.truncate(0)
+
+
+def _locked(dirs: Dirs) -> TextIO:
+    path = dirs.state / "lock"
+    while True:
+        lock = path.open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            who = lock.read().strip()
+            lock.close()
+            raise MeshError(
+                f"the mesh in {dirs.state} is running already" + (f" (process {who})" if who else ""),
+                "localmesh status, or localmesh down to end it",
+            ) from error
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                return lock
+        lock.close()  # `clean` has removed the file since it was opened: whoever comes next would lock another
 
 
 def holder(dirs: Dirs) -> int | None:

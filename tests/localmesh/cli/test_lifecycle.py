@@ -1,6 +1,7 @@
 """`localmesh` as a person runs it, on a small bundle: up, again, down; and starts that cannot succeed."""
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
@@ -192,6 +193,18 @@ def test_a_state_folder_that_cannot_be_used_is_a_message(tmp_path: Path, words: 
     done = nowhere.run(*words)
     assert "Traceback" not in done.stderr
     assert done.returncode == (0 if words[0] in {"down", "clean"} else 1)
+
+
+def test_down_waits_for_who_holds_the_folder_to_say_so_and_signals_nobody_else(person: Person) -> None:
+    """A process number of 0 would mean our own process group."""
+    person.state.mkdir()
+    with (person.state / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen(person.line("down"), cwd=ROOT, stdout=subprocess.PIPE, text=True) as down:
+            with pytest.raises(subprocess.TimeoutExpired):
+                down.wait(0.5)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert down.wait(Limit.SOON.value) == 0
 
 
 def test_wrong_usage_is_exit_code_2(person: Person) -> None:

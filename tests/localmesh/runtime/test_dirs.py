@@ -1,6 +1,7 @@
 """The folders of a mesh."""
 
 import asyncio
+import fcntl
 import os
 import sys
 from pathlib import Path
@@ -43,6 +44,32 @@ def test_a_second_mesh_on_the_same_folders_is_told_who_has_them(dirs: Dirs) -> N
     with pytest.raises(MeshError, match=rf"is running already \(process {os.getpid()}\)"), folders.held(dirs):
         pass
     assert folders.holder(dirs) == os.getpid()
+
+
+def test_a_lock_that_clean_removes_before_it_is_taken_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = folders.of(tmp_path / ".mesh")
+    taken: list[object] = []
+
+    def flock(file: int, operation: int) -> None:
+        if not taken:
+            (mine.state / "lock").unlink()
+        taken.append(file)
+        lock(file, operation)
+
+    lock = fcntl.flock
+    monkeypatch.setattr("fcntl.flock", flock)
+    with folders.held(mine):
+        assert len(taken) == 2
+        assert folders.holder(mine) == os.getpid()
+
+
+@pytest.mark.parametrize("below", ["file/state", "file"])
+def test_a_folder_that_cannot_be_made_is_a_message(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(MeshError, match="cannot be used"), folders.held(folders.of(tmp_path / below)):
+        pass
 
 
 def test_asking_for_the_holder_makes_nothing(tmp_path: Path) -> None:
