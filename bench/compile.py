@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from bench import compile_input
 from bench.figures import median, table
+from localmesh.cli import GARBAGE_AFTER
 from localmesh.memo import Memo
 from localmesh.mesh import Placement
 from localmesh.runtime import dirs
@@ -116,6 +117,7 @@ class Bundle:
 
 def measured(services: int) -> Figures:
     """All figures of one size."""
+    gc.set_threshold(GARBAGE_AFTER)  # as the command line does
     imports = _most_memory()
     with tempfile.TemporaryDirectory(prefix="localmesh-bench-") as name:
         bundle = Bundle(Path(name), services)
