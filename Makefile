@@ -44,10 +44,14 @@ protos: install ## Stubs from the .proto files
 keys: install ## Keys and passwords, made on first use and never committed
 	@$(BIN)/python -m clients keys
 
-lock: install ## requirements.lock anew from pyproject.toml
+lock: install ## The locks anew from pyproject.toml
 	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet pip-tools
-	build/lock/bin/pip-compile --quiet --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
-	  --no-emit-trusted-host --strip-extras --all-extras --allow-unsafe -o requirements.lock pyproject.toml
+	$(COMPILE) --all-extras -o requirements.lock pyproject.toml
+	$(COMPILE) -c requirements.lock -o requirements-services.lock pyproject.toml
+	$(COMPILE) -c requirements.lock --extra stubs -o requirements-stubs.lock pyproject.toml
+
+COMPILE := build/lock/bin/pip-compile --quiet --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \
+  --no-emit-trusted-host --strip-extras --allow-unsafe
 
 # --- the mesh on this machine ----------------------------------------------------------------------------------------
 
@@ -72,9 +76,31 @@ chat: install ## Chat in a terminal: make chat USER=ada [ROOM=lobby]
 token: install ## A token for a user, who is made if missing: make token USER=ada
 	@$(BIN)/python -m clients token "$(WHO)"
 
+# --- the same YAML on a kind cluster ---------------------------------------------------------------------------------
+# Variables of a site: CLUSTER, KIND_NODE_IMAGE, KIND_CONFIG, ISTIO_ARGS, IMAGE_TAG, DOCKER_BUILD_ARGS, SKIP_PULL,
+# COMPONENTS, PORT (docs/from-laptop-to-cluster.md).
+
+export CLUSTER KIND_NODE_IMAGE KIND_CONFIG ISTIO_ARGS IMAGE_TAG DOCKER_BUILD_ARGS SKIP_PULL COMPONENTS PORT
+
+doctor: install ## What a kind cluster needs and this machine has not
+	@$(BIN)/python -m deploy.kind doctor
+
+kind-up: keys ## The bundle on a kind cluster under Istio, from whatever is there already
+	@$(BIN)/python -m deploy.kind up
+
+kind-forward: install ## The cluster's gateway at 127.0.0.1:8080, until Ctrl-C
+	@$(BIN)/python -m deploy.kind forward
+
+kind-test: keys ## tests/mesh against the cluster
+	@$(BIN)/python -m deploy.kind echo
+	@$(BIN)/python -m pytest tests/mesh --mesh=kind
+
+kind-down: install ## Remove the cluster
+	@$(BIN)/python -m deploy.kind down
+
 # --- proof -----------------------------------------------------------------------------------------------------------
 
-CHECKS := format lint types imports buf-lint buf-breaking yaml
+CHECKS := format lint types imports buf-lint buf-breaking yaml bundle
 
 check: keys ## Formatter, linter, types, import contracts, buf, YAML: names everything that failed
 	@failed=""; for check in $(CHECKS); do \
@@ -99,6 +125,8 @@ check-buf-breaking:
 	@$(BIN)/python -m protos.breaking
 check-yaml:
 	@localmesh check deploy
+check-bundle:
+	@$(BIN)/python -m pytest -q tests/deploy/test_bundle.py tests/deploy/test_images.py
 
 format: install ## Format the code
 	@ruff format . && ruff check --fix . && buf format --write protos
@@ -125,4 +153,4 @@ bench-compile: install ## The compiler at 10 to 5,000 services, and after an edi
 
 .PHONY: help install protos keys lock up down clean status demo chat token check format test conformance docs \
   bench-startup bench-policy-edit bench-compile \
-  $(addprefix check-,$(CHECKS))
+  doctor kind-up kind-forward kind-test kind-down $(addprefix check-,$(CHECKS))

@@ -1,0 +1,108 @@
+"""What `kubectl kustomize` makes of our kustomizations: the part of kustomize that they use, and nothing else passes.
+
+Held against kubectl itself where there is one (test_bundle.py), so that the checks need none.
+"""
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+KNOWN = {"apiVersion", "kind", "resources", "components", "patches", "images"}
+Document = dict[str, Any]
+
+
+class Unknown(Exception):
+    """Something in a kustomization that this does not know, or that leads nowhere."""
+
+
+def built(folder: Path) -> list[Document]:
+    """The documents of a kustomization. Raises Unknown."""
+    return _applied(folder, [])
+
+
+def _applied(folder: Path, documents: list[Document]) -> list[Document]:
+    """The documents, with this kustomization's own and changed as it says."""
+    said = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    if unknown := set(said) - KNOWN:
+        raise Unknown(f"{folder}: {', '.join(sorted(unknown))}")
+    for name in said.get("resources", []):
+        path = folder / name
+        documents += built(path) if path.is_dir() else [each for each in yaml.safe_load_all(path.read_text()) if each]
+    for name in said.get("components", []):
+        documents = _applied(folder / name, documents)
+    for patch in said.get("patches", []):
+        _patch(documents, patch, folder)
+    for image in said.get("images", []):
+        for container in _containers(documents):
+            name, _, _ = container["image"].partition(":")
+            if name == image["name"]:
+                container["image"] = f"{name}:{image['newTag']}"
+    return documents
+
+
+def _patch(documents: list[Document], patch: Document, folder: Path) -> None:
+    targets = [each for each in documents if _meant(each, patch["target"])]
+    if not targets:
+        raise Unknown(f"{folder}: a patch for nothing: {patch['target']}")
+    content = yaml.safe_load(patch["patch"])
+    for document in targets:
+        if isinstance(content, list):
+            for operation in content:
+                _operate(document, copy.deepcopy(operation))
+        else:
+            _merge(document, {key: value for key, value in content.items() if key == "spec"})
+
+
+def _meant(document: Document, target: Document) -> bool:
+    """Names are regular expressions for the whole of a name."""
+    if set(target) - {"kind", "name", "labelSelector"}:
+        raise Unknown(f"target: {target}")
+    key, _, value = target.get("labelSelector", "=").partition("=")
+    metadata = document["metadata"]
+    return (
+        document["kind"] == target["kind"]
+        and re.fullmatch(target.get("name", ".*"), metadata["name"]) is not None
+        and (not key or metadata.get("labels", {}).get(key) == value)
+    )
+
+
+def _operate(document: Any, operation: Document) -> None:
+    """RFC 6902: add, replace, remove."""
+    *way, last = (part.replace("~1", "/").replace("~0", "~") for part in operation["path"].split("/")[1:])
+    for part in way:
+        document = document[int(part)] if isinstance(document, list) else document[part]
+    match operation["op"], document:
+        case "add", list() if last == "-":
+            document.append(operation["value"])
+        case "add", dict():
+            document[last] = operation["value"]
+        case "replace", dict() if last in document:
+            document[last] = operation["value"]
+        case "remove", dict() if last in document:
+            del document[last]
+        case _:
+            raise Unknown(f"patch: {json.dumps(operation)}")
+
+
+def _merge(document: Document, content: Document) -> None:
+    """A merge of mappings; lists, which kustomize merges by their keys, are not known here."""
+    for key, value in content.items():
+        if isinstance(value, list):
+            raise Unknown(f"a list in a merge: {key}")
+        if isinstance(value, dict):
+            _merge(document.setdefault(key, {}), value)
+        else:
+            document[key] = value
+
+
+def _containers(documents: list[Document]) -> Iterator[Document]:
+    for document in documents:
+        template = (
+            document.get("spec", {}).get("template", {}) if document["kind"] in {"Deployment", "StatefulSet"} else {}
+        )
+        yield from template.get("spec", {}).get("containers", [])

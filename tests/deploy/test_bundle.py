@@ -1,0 +1,183 @@
+"""What the bundle promises a cluster: it builds in every combination, keeps to the schemas, and nothing is loose."""
+
+import itertools
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from deploy.kind import overlay
+from deploy.kind.settings import ROOT
+from localmesh.manifests import load
+from tests.deploy.kustomize import built
+
+DEPLOY = ROOT / "deploy"
+COMPONENTS = tuple(sorted(each.name for each in (DEPLOY / "components").iterdir()))
+COMBINATIONS = [each for size in range(len(COMPONENTS) + 1) for each in itertools.combinations(COMPONENTS, size)]
+# The oldest that must do, and the newest that there are schemas for.
+KUBERNETES = ("1.32", "1.37")
+ISTIO = re.compile(r".*\.istio\.io/")
+Document = dict[str, Any]
+
+
+def rendered(folder: Path, components: tuple[str, ...]) -> Path:
+    """The kustomization that kind-up would apply."""
+    ids = {service: f"sha256:{service}" for service in overlay.SERVICES}
+    return overlay.written(folder, overlay.kustomization(folder, "9", components, ids))
+
+
+@pytest.fixture(params=COMBINATIONS, ids=lambda names: "+".join(names) or "base")
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The kustomization of one combination."""
+    return rendered(tmp_path, request.param)
+
+
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> list[Document]:
+    """All documents, with all components."""
+    return built(rendered(tmp_path_factory.mktemp("bundle"), COMPONENTS))
+
+
+@cache
+def validate(document: str) -> None:
+    """Each document once, however many combinations have it. Raises ValidationError."""
+    for version in KUBERNETES:
+        kubernetes_validate.validate(json.loads(document), version, strict=True)
+
+
+def pods(documents: list[Document]) -> Iterator[tuple[str, Document]]:
+    """The pod specs of all workloads, by the workload's name."""
+    for document in documents:
+        if document["kind"] in {"Deployment", "StatefulSet"}:
+            yield document["metadata"]["name"], document["spec"]["template"]["spec"]
+
+
+def test_every_combination_keeps_to_the_schemas(folder: Path) -> None:
+    for document in built(folder):
+        if not ISTIO.match(document["apiVersion"]):
+            validate(json.dumps(document))
+
+
+def test_every_combination_is_taken_by_localmesh(folder: Path) -> None:
+    """Istio's documents too: what its loader takes, istiod takes (tests/conformance)."""
+    whole = folder / "whole.yaml"
+    whole.write_text(yaml.safe_dump_all(built(folder)))
+    assert load([whole]).resources
+
+
+def test_every_combination_is_what_kubectl_makes_of_it(folder: Path) -> None:
+    if not shutil.which("kubectl"):
+        pytest.skip("no kubectl on PATH to hold the builder of these tests against")
+    said = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=True).stdout
+
+    def key(document: Document) -> tuple[str, str]:
+        return document["kind"], document["metadata"]["name"]
+
+    assert sorted(yaml.safe_load_all(said), key=key) == sorted(built(folder), key=key)
+
+
+def test_every_pod_is_restricted(everything: list[Document]) -> None:
+    """The `restricted` Pod Security Standard, for each of our containers; Istio's own keep to it with its CNI agent."""
+    for name, pod in pods(everything):
+        assert pod["securityContext"]["runAsNonRoot"] is True, name
+        assert pod["securityContext"]["runAsUser"] > 0, name
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        allowed = {"configMap", "secret", "emptyDir", "persistentVolumeClaim", "projected", "downwardAPI"}
+        assert all(set(volume) - {"name"} <= allowed for volume in pod.get("volumes", [])), name
+        for container in pod["containers"]:
+            context = container["securityContext"]
+            assert context["allowPrivilegeEscalation"] is False, name
+            assert context["readOnlyRootFilesystem"] is True, name
+            assert context["capabilities"] == {"drop": ["ALL"]}, name
+
+
+def test_every_image_has_a_fixed_tag_and_is_not_pulled_again(everything: list[Document]) -> None:
+    for name, pod in pods(everything):
+        for container in pod["containers"]:
+            assert container["imagePullPolicy"] == "IfNotPresent", name
+            _, _, tag = container["image"].partition(":")
+            assert container["image"] == "auto" or tag not in {"", "latest"}, name
+
+
+def test_every_container_says_what_it_needs_and_may_use(everything: list[Document]) -> None:
+    for name, pod in pods(everything):
+        for container in pod["containers"]:
+            assert set(container["resources"]["requests"]) == {"cpu", "memory"}, name
+            assert "memory" in container["resources"]["limits"], name
+
+
+def test_no_account_mounts_a_token(everything: list[Document]) -> None:
+    accounts = [document for document in everything if document["kind"] == "ServiceAccount"]
+    assert {document["metadata"]["name"] for document in accounts} == {"user", "chat", "postgres", "nats", "gateway"}
+    assert all(document["automountServiceAccountToken"] is False for document in accounts)
+    assert all(pod["serviceAccountName"] for _, pod in pods(everything))
+
+
+def test_every_port_of_a_service_says_its_protocol(everything: list[Document]) -> None:
+    for document in everything:
+        if document["kind"] == "Service":
+            for port in document["spec"]["ports"]:
+                assert re.match(r"(grpc|http|tcp)(-|$)", port.get("appProtocol", port["name"])), document["metadata"]
+
+
+def test_probes_of_our_services_ask_by_name(everything: list[Document]) -> None:
+    asked = {
+        (name, kind): container[kind]["grpc"]["service"]
+        for name, pod in pods(everything)
+        for container in pod["containers"]
+        for kind in ("startupProbe", "readinessProbe", "livenessProbe")
+        if "grpc" in container.get(kind, {})
+    }
+    assert {name for name, _ in asked} == {"user-v1", "user-v2", "chat"}
+    assert {service for (_, kind), service in asked.items() if kind == "livenessProbe"} == {"liveness"}
+    assert {service for (_, kind), service in asked.items() if kind != "livenessProbe"} == {"readiness"}
+
+
+def test_a_pod_may_end_in_more_time_than_its_drain_takes(everything: list[Document]) -> None:
+    for name, pod in pods(everything):
+        for container in pod["containers"]:
+            drains = [float(each["value"]) for each in container.get("env", []) if each["name"] == "DRAIN_SECONDS"]
+            assert all(pod["terminationGracePeriodSeconds"] > seconds for seconds in drains), name
+
+
+def test_where_an_autoscaler_rules_no_number_of_pods_is_applied(everything: list[Document]) -> None:
+    scaled = {d["spec"]["scaleTargetRef"]["name"] for d in everything if d["kind"] == "HorizontalPodAutoscaler"}
+    assert scaled == {"user-v1", "chat", "gateway"}
+    for document in everything:
+        if document["kind"] == "Deployment":
+            assert ("replicas" not in document["spec"]) == (document["metadata"]["name"] in scaled)
+
+
+def test_a_network_policy_opens_every_way_that_authorization_allows(everything: list[Document]) -> None:
+    """By identity and by IP: a caller that one lets through and the other does not would only ever time out."""
+    named = {d["metadata"]["name"]: d["spec"] for d in everything if d["kind"] == "NetworkPolicy"}
+    assert named["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    for policy in everything:
+        if policy["kind"] != "AuthorizationPolicy":
+            continue
+        app = policy["spec"].get("selector", {}).get("matchLabels", {}).get("app", "")
+        for rule in policy["spec"].get("rules", []):
+            for principal in (one for each in rule.get("from", []) for one in each["source"]["principals"]):
+                caller = principal.rpartition("/")[2]
+                assert any(caller in str(spec.get("ingress")) for spec in _of(named, app)), (caller, app)
+                assert any(app in str(spec.get("egress")) for spec in _of(named, caller)), (caller, app)
+
+
+def _of(policies: dict[str, Document], app: str) -> list[Document]:
+    """The NetworkPolicies of an app's pods."""
+    return [each for each in policies.values() if each["podSelector"] == {"matchLabels": {"app": app}}]
+
+
+def test_the_kind_cluster_has_workers_in_zones_of_their_own() -> None:
+    nodes = yaml.safe_load((DEPLOY / "kind-config.yaml").read_text())["nodes"]
+    zones = [node["labels"]["topology.kubernetes.io/zone"] for node in nodes if node["role"] == "worker"]
+    assert [node["role"] for node in nodes].count("control-plane") == 1
+    assert len(zones) == len(set(zones)) == 2
