@@ -48,6 +48,7 @@ KINDS: Mapping[tuple[str, str], Kind] = {
     ("networking.istio.io", "ServiceEntry"): Kind(istio.ServiceEntry, _NETWORKING),
     ("networking.istio.io", "WorkloadEntry"): Kind(istio.WorkloadEntry, _NETWORKING),
     ("networking.istio.io", "Sidecar"): Kind(istio.Sidecar, _NETWORKING),
+    ("networking.istio.io", "ProxyConfig"): Kind(istio.ProxyConfig, ("v1beta1",)),
     ("networking.istio.io", "EnvoyFilter"): Kind(istio.EnvoyFilter, ("v1alpha3",)),
     ("security.istio.io", "PeerAuthentication"): Kind(istio.PeerAuthentication, _SECURITY),
     ("security.istio.io", "AuthorizationPolicy"): Kind(istio.AuthorizationPolicy, _SECURITY),

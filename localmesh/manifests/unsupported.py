@@ -8,7 +8,6 @@ from collections.abc import Mapping
 _CONNECTIONS = "of the Gateway API, HTTPRoute and GRPCRoute are compiled: use a VirtualService with tcp or tls routes"
 
 KINDS: Mapping[tuple[str, str], str] = {
-    ("networking.istio.io", "ProxyConfig"): "it configures proxies that istiod's injector starts",
     ("networking.istio.io", "WorkloadGroup"): "it describes virtual machines that join a cluster",
     ("extensions.istio.io", "WasmPlugin"): "it loads WebAssembly into Istio's build of Envoy",
     ("extensions.istio.io", "TrafficExtension"): "it loads extensions into Istio's build of Envoy",

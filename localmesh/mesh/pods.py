@@ -140,7 +140,7 @@ class Pod:
     server_telemetry: Telemetry = Telemetry()
     client_telemetry: Telemetry = Telemetry()
     patches: tuple[Patch, ...] = ()  # of its proxy's configuration, in the order in which they are applied
-    env: dict[str, str] = field(default_factory=dict)  # for custom tags of kind environment
+    env: dict[str, str] = field(default_factory=dict)  # of its proxy: what span tags may read
 
     @property
     def key(self) -> str:

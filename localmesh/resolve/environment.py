@@ -1,6 +1,6 @@
 """The variables of a container: literals, fields of the pod, and keys of ConfigMaps and Secrets."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from localmesh.errors import Where
 from localmesh.manifests.documents import Documents
@@ -111,8 +111,3 @@ def _text(value: bytes, where: Where, findings: Findings) -> str:
     except UnicodeDecodeError:
         findings.problem(where, "the value is not UTF-8 text, so it cannot be a variable", "mount it as a file")
         return ""
-
-
-def names_of(variables: Iterable[EnvVar]) -> dict[str, str]:
-    """The literal, public variables: what a custom span tag of kind environment may read."""
-    return {each.name: each.value for each in variables if not each.secret and not each.pod_field}

@@ -9,7 +9,6 @@ from localmesh.manifests.kubernetes import Pod as WrittenPod
 from localmesh.mesh import Placement, Pod, Workload
 from localmesh.mesh.identity import Identity, Locality
 from localmesh.mesh.pods import Proxy
-from localmesh.resolve.environment import names_of
 from localmesh.resolve.findings import Findings
 from localmesh.resolve.settings import Settings
 
@@ -53,7 +52,6 @@ def workload_pods(
     for workload in workloads:
         ports = {name: number for each in workload.containers for name, number in each.ports if name}
         identity = Identity(settings.trust_domain, workload.namespace, workload.service_account)
-        env = {} if not workload.containers else names_of(workload.containers[0].env)
         for name in workload.pod_names:
             placement = placements.get(f"{workload.namespace}/{name}", Placement(_synthetic(len(seats))))
             pod = Pod(
@@ -65,7 +63,6 @@ def workload_pods(
                 proxy=workload.proxy,
                 workload=workload.name,
                 ready=placement.ready,
-                env=env,
             )
             seats.append(Seat(pod, ports))
     return tuple(seats)

@@ -20,6 +20,7 @@ from localmesh.resolve.inbound import Served, inbound, served
 from localmesh.resolve.outbound import Outbounds, World
 from localmesh.resolve.peer_authentication import PeerAuthentications
 from localmesh.resolve.pods import Seat, cluster_pods, is_cluster, refuse_bare_pods, workload_pods
+from localmesh.resolve.proxy_configs import ProxyConfigs
 from localmesh.resolve.references import check_references, client_labels
 from localmesh.resolve.refusals import refuse_in_documents
 from localmesh.resolve.service_entries import entry_services, joined
@@ -123,6 +124,7 @@ class _Policies:
         self._serves = serves
         self._findings = findings
         self.patches = EnvoyFilters(documents, root)
+        self._proxies = ProxyConfigs(documents, world.settings)
         self._access = Access(documents, root, findings)
         self._tokens = Tokens(documents, root, findings)
         self._telemetries = Telemetries(documents, world, findings)
@@ -141,6 +143,7 @@ class _Policies:
             server_telemetry=server,
             client_telemetry=client,
             patches=self.patches.of(pod.namespace, pod.labels),
+            env=self._proxies.environment(pod),
         )
         serves = self._serves.get(pod.key, [])
         if pod.proxy is Proxy.GATEWAY:

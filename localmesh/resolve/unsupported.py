@@ -14,6 +14,7 @@ from localmesh.manifests.istio import (
     destination_rule,
     envoy_filter,
     gateway,
+    proxy_config,
     security,
     service_entry,
     sidecar,
@@ -208,7 +209,9 @@ WITHOUT_EFFECT: Mapping[tuple[type[Record], str], str] = {
     (mesh_config.ProxyConfigSettings, "drain_duration"): _DRAIN,
     (mesh_config.ProxyConfigSettings, "termination_drain_duration"): _DRAIN,
     (mesh_config.ProxyConfigSettings, "concurrency"): "a sidecar here has one worker",
-    (mesh_config.ProxyConfigSettings, "proxy_metadata"): _AGENT,
+    (proxy_config.ProxyConfigSpec, "concurrency"): "a sidecar here has one worker",
+    (proxy_config.ProxyConfigSpec, "image"): "every proxy here is this machine's Envoy",
+    (proxy_config.ProxyImage, "image_type"): "every proxy here is this machine's Envoy",
     (
         mesh_config.ProxyConfigSettings,
         "hold_application_until_proxy_starts",

@@ -198,7 +198,7 @@ class _Draft:
         ready = Probe(Asks.HTTP, path="/ready", period=1.0, failure_threshold=3600)
         return ProcessPlan(
             name=ENVOY,
-            launch=Launch(command, log, records, self._inherited(), cwd=self.dirs.run),
+            launch=Launch(command, log, records, self._inherited() | self.pod.env, cwd=self.dirs.run),
             readiness=Question(ready, f"unix:{admin}"),
             sockets=(admin,),
         )

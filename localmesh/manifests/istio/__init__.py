@@ -3,6 +3,7 @@
 from localmesh.manifests.istio.destination_rule import DestinationRule
 from localmesh.manifests.istio.envoy_filter import EnvoyFilter
 from localmesh.manifests.istio.gateway import Gateway
+from localmesh.manifests.istio.proxy_config import ProxyConfig
 from localmesh.manifests.istio.security import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 from localmesh.manifests.istio.service_entry import ServiceEntry, WorkloadEntry
 from localmesh.manifests.istio.sidecar import Sidecar
@@ -15,6 +16,7 @@ __all__ = [
     "EnvoyFilter",
     "Gateway",
     "PeerAuthentication",
+    "ProxyConfig",
     "RequestAuthentication",
     "ServiceEntry",
     "Sidecar",
