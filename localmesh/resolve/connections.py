@@ -54,7 +54,11 @@ class Connections:
             for each in tls.match:
                 if self._applies(each):
                     yield ConnectionRoute(
-                        self.targets(tls.route), each.sni_hosts, each.destination_subnets, each.source_labels, tls.where
+                        self.targets(tls.route),
+                        _once(each.sni_hosts),
+                        _once(each.destination_subnets),
+                        each.source_labels,
+                        tls.where,
                     )
 
     def tcp_routes(self, bound: Bound) -> Iterator[ConnectionRoute]:
@@ -65,7 +69,7 @@ class Connections:
                 return
             for match in tcp.match:
                 if self._applies(match):
-                    subnets = match.destination_subnets
+                    subnets = _once(match.destination_subnets)
                     yield ConnectionRoute(self.targets(tcp.route), (), subnets, match.source_labels, where=tcp.where)
                     if not subnets:
                         return
@@ -101,3 +105,8 @@ def merged(listeners: Iterable[ConnectionListener]) -> Iterator[ConnectionListen
         elif all(route.sni or route.destination_subnets for route in known.routes):
             everywhere[each.port] = replace(known, routes=known.routes + each.routes)
     yield from everywhere.values()
+
+
+def _once(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Each value once: Envoy takes no filter chain that asks for the same twice."""
+    return tuple(dict.fromkeys(values))

@@ -15,6 +15,7 @@ from localmesh.resolve.findings import Findings
 from localmesh.resolve.inbound import Served
 from localmesh.resolve.protocols import parse
 
+ANY = "0.0.0.0"  # noqa: S104
 PASSTHROUGH = {"PASSTHROUGH", "AUTO_PASSTHROUGH"}
 
 
@@ -121,7 +122,7 @@ def merged(opened: Iterable[Opened], findings: Findings) -> Iterator[Opened]:
                 continue
             known.update(dict.fromkeys(each.written.hosts, each))
         current = first.setdefault(each.port, each)
-        if current is not each and (current.written.bind or "") == bind and not _fit(current, each, tables):
+        if current is not each and _meet(current, each) and not _fit(current, each, tables):
             what = f"port {each.port} is taken by a server that this one cannot share it with; Istio leaves it out"
             findings.warn(codes.LEFT_OUT_SERVER, each.written.where, what, f"the other is at {current.written.where}")
             continue
@@ -129,7 +130,13 @@ def merged(opened: Iterable[Opened], findings: Findings) -> Iterator[Opened]:
         yield each
 
 
+def _meet(current: Opened, each: Opened) -> bool:
+    """Whether both listen at one address; no bind is every address, written or not."""
+    return (current.written.bind or ANY) == (each.written.bind or ANY)
+
+
 def _fit(current: Opened, each: Opened, tables: set[str]) -> bool:
     if not current.is_tls:
-        return current.protocol.is_http and each.protocol.is_http
+        # A table is of one bind as it is written: two at one address would be two chains for every connection.
+        return current.protocol.is_http and current.route_table == each.route_table
     return each.is_tls and not (each.is_http and each.route_table in tables)

@@ -11,7 +11,7 @@ def test_a_mesh_error_keeps_what_and_hint() -> None:
 
 
 def test_problems_keep_their_places() -> None:
-    problem = Problem(Where("deploy/a.yaml", 3, 5, "spec.hosts[0]"), "no such host", "did you mean user?")
+    problem = Problem(Where("deploy/a.yaml", 3, 5, "spec.hosts[0]"), "no such host", "did you mean user?", "LM003")
     error = decode(encode(Problems([problem])))
     assert isinstance(error, Problems)
     assert error.problems == (problem,)

@@ -55,6 +55,14 @@ def test_a_server_that_speaks_plain_http_ends_no_tls() -> None:
     assert server.tls is None
 
 
+def test_every_address_written_and_left_out_is_the_same_address() -> None:
+    """Two servers of plain HTTP there would be two filter chains for every connection: the second is left out."""
+    port = "port: {{number: 80, name: {}, protocol: HTTP}}, hosts: ['*']"
+    both = gateway(f"- {{{port.format('a')}, bind: 0.0.0.0}}\n- {{{port.format('b')}}}")
+    assert len(edge(both).servers) == 1
+    assert "LM302" in whats(resolved(both).warnings)
+
+
 def test_a_host_of_a_server_counts_once_with_and_without_a_namespace() -> None:
     """Two filter chains for one server name are none for Envoy."""
     hosts = "hosts: [a.example.com, ./a.example.com]"

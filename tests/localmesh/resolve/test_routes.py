@@ -283,3 +283,15 @@ def test_tcp_routes_split_connections_and_http_routes_do_not_touch_them() -> Non
     listener = next(each for each in pod_of(mesh_of(written)).outbound.connections if each.service.host == POSTGRES)
     (route,) = listener.routes
     assert [(each.target.host, each.weight) for each in route.targets] == [(POSTGRES, 60), (CHAT, 40)]
+
+
+def test_a_subnet_that_is_written_twice_counts_once() -> None:
+    """Envoy takes no filter chain that asks for the same twice."""
+    spec = """
+hosts: [postgres]
+tcp:
+  - match: [{destinationSubnets: [1.2.3.4, 1.2.3.4]}]
+    route: [{destination: {host: postgres}}]
+"""
+    listeners = pod_of(mesh_of(istio("VirtualService", "v", spec))).outbound.connections
+    assert ("1.2.3.4",) in [route.destination_subnets for each in listeners for route in each.routes]
