@@ -11,7 +11,7 @@ from functools import cached_property
 from localmesh.mesh.patches import Patch
 from localmesh.mesh.placement import Dial, Placement
 from localmesh.mesh.pods import Pod
-from localmesh.mesh.security import Authorizer, Paths
+from localmesh.mesh.security import Authorizer, Edge, Paths
 from localmesh.mesh.services import Service
 from localmesh.mesh.workloads import Workload
 
@@ -29,6 +29,7 @@ class Mesh:
     trust_domain_aliases: tuple[str, ...] = ()
     root_namespace: str = "istio-system"
     paths: Paths = Paths.BASE
+    edge: Edge = Edge()
     # By name; a CUSTOM policy that names no one here denies what it would have asked about.
     authorizers: tuple[Authorizer, ...] = ()
     # All that any pod's configuration is patched with, for its values to be checked once.

@@ -24,6 +24,14 @@ class Paths(Enum):
     DECODE_AND_MERGE_SLASHES = "decode-and-merge-slashes"
 
 
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What stands before the gateways: proxies whose x-forwarded-for is believed, and what becomes of its XFCC."""
+
+    trusted_proxies: int = 0
+    client_certificates: str = ""  # Envoy's ForwardClientCertDetails by name; "": SANITIZE_SET
+
+
 class Action(Enum):
     """What a policy does with a request that one of its rules matches. Evaluated in this order."""
 

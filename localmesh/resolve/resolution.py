@@ -85,6 +85,7 @@ def resolve(
         trust_domain_aliases=mesh_wide.trust_domain_aliases,
         root_namespace=mesh_wide.root_namespace,
         paths=mesh_wide.paths,
+        edge=mesh_wide.edge,
         authorizers=authorizers(documents, mesh_wide, {one.service.host: one.service for one in registered}, findings),
         patches=policies.patches.all,
         credentials=credentials(documents, served_by, findings) | client_credentials(documents, served_by, findings),

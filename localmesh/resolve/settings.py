@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from localmesh.manifests.istio.destination_rule import LocalityLoadBalancerSetting, TcpKeepalive
 from localmesh.manifests.istio.virtual_service import HTTPRetry
-from localmesh.manifests.mesh_config import MeshConfig, ProxyPathNormalization
+from localmesh.manifests.mesh_config import MeshConfig, ProxyPathNormalization, Topology
 from localmesh.manifests.providers import ExtensionProvider
 from localmesh.mesh.identity import Seconds
-from localmesh.mesh.security import Paths
+from localmesh.mesh.security import Edge, Paths
 
 EVERYWHERE = ("*",)
 
@@ -31,6 +31,7 @@ class Settings:
     virtual_service_export_to: tuple[str, ...] = EVERYWHERE
     destination_rule_export_to: tuple[str, ...] = EVERYWHERE
     paths: Paths = Paths.BASE
+    edge: Edge = Edge()
     providers: Mapping[str, ExtensionProvider] = field(default_factory=dict)
     written: MeshConfig = MeshConfig()
 
@@ -56,6 +57,7 @@ def settings(config: MeshConfig | None) -> Settings:
         virtual_service_export_to=config.default_virtual_service_export_to or EVERYWHERE,
         destination_rule_export_to=config.default_destination_rule_export_to or EVERYWHERE,
         paths=_paths(config.path_normalization),
+        edge=_edge(config.default_config.gateway_topology if config.default_config else None),
         providers={each.name: each for each in config.extension_providers},
         written=config,
     )
@@ -65,3 +67,11 @@ def _paths(written: ProxyPathNormalization | None) -> Paths:
     """DEFAULT is BASE."""
     name = written.normalization if written else None
     return Paths.BASE if name in {None, "DEFAULT"} else Paths[name]
+
+
+def _edge(written: Topology | None) -> Edge:
+    """UNDEFINED is Istio's own choice."""
+    if written is None:
+        return Edge()
+    details = written.forward_client_cert_details or "UNDEFINED"
+    return Edge(written.num_trusted_proxies or 0, "" if details == "UNDEFINED" else details)

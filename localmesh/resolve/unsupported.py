@@ -133,7 +133,8 @@ REFUSED: tuple[Refusal, ...] = (
     Refusal(mesh_config.OutboundPolicy, "mode", values=frozenset({"ALLOW_ANY_DYNAMIC_DNS"})),
     *_fields(mesh_config.MeshConfig, _NOT_YET, "inbound_cluster_stat_name", "outbound_cluster_stat_name"),
     Refusal(mesh_config.OutboundPolicy, "tls"),
-    *_fields(mesh_config.ProxyConfigSettings, _NOT_YET, "gateway_topology", "proxy_headers"),
+    *_fields(mesh_config.ProxyConfigSettings, _NOT_YET, "proxy_headers"),
+    Refusal(mesh_config.Topology, "proxy_protocol"),
     Refusal(
         mesh_config.ProxyConfigSettings,
         "tracing_service_name",

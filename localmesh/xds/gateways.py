@@ -63,7 +63,7 @@ def _chains(mesh: Mesh, pod: Pod, server: GatewayServer, found: tuple[Policy, ..
         manager = managers.http(
             mesh,
             pod,
-            managers.gateway_side(pod),
+            managers.gateway_side(mesh, pod),
             f"outbound_{name}",
             found,
             protocol=server.protocol,

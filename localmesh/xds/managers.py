@@ -53,6 +53,7 @@ class Side:
     server_name: str
     use_remote_address: bool
     http1_options: bool = False
+    trusted_proxies: int = 0  # before it, whose x-forwarded-for counts
 
 
 def inbound_side(pod: Pod) -> Side:
@@ -66,11 +67,18 @@ def outbound_side(pod: Pod) -> Side:
     return Side(pod.client_telemetry, _Manager.SANITIZE, None, "", use_remote_address=False)
 
 
-def gateway_side(pod: Pod) -> Side:
-    """The edge: believes no header about who is calling."""
+def gateway_side(mesh: Mesh, pod: Pod) -> Side:
+    """The edge: believes no header about who is calling, but for those of the proxies that are said to be before it."""
+    certificates = _Manager.ForwardClientCertDetails.Value(mesh.edge.client_certificates or "SANITIZE_SET")
     parts = _Manager.SetCurrentClientCertDetails(subject=boolean(True), cert=True, dns=True, uri=True)
     return Side(
-        pod.client_telemetry, _Manager.SANITIZE_SET, parts, "istio-envoy", use_remote_address=True, http1_options=True
+        pod.client_telemetry,
+        certificates,
+        parts,
+        "istio-envoy",
+        use_remote_address=True,
+        http1_options=True,
+        trusted_proxies=mesh.edge.trusted_proxies,
     )
 
 
@@ -105,6 +113,7 @@ def http(
         set_current_client_cert_details=side.certificate_parts,
         server_name=side.server_name,
         use_remote_address=boolean(side.use_remote_address),
+        xff_num_trusted_hops=side.trusted_proxies,
         normalize_path=boolean(mesh.paths is not Paths.NONE),
         merge_slashes=mesh.paths in {Paths.MERGE_SLASHES, Paths.DECODE_AND_MERGE_SLASHES},
         path_with_escaped_slashes_action=_ESCAPED_SLASHES.get(mesh.paths, _Manager.KEEP_UNCHANGED),

@@ -46,6 +46,17 @@ def test_paths_are_normalised_as_the_mesh_says_on_every_side(
         assert one.path_with_escaped_slashes_action == escaped
 
 
+def test_a_gateway_believes_as_many_proxies_before_it_as_it_is_told_of() -> None:
+    """And hands on their word about client certificates as it is told; without a word it believes nobody."""
+    topology = "defaultConfig: {gatewayTopology: {numTrustedProxies: 2, forwardClientCertDetails: APPEND_FORWARD}}\n"
+    for config, hops, details in (("", 0, Manager.SANITIZE_SET), (topology, 2, Manager.APPEND_FORWARD)):
+        mesh = resolve(loads(BASE + GATEWAY + config, "mesh.yaml")).mesh
+        (one,) = managers(compile(mesh, pod_of(mesh, "mesh/gateway-0")))
+        assert (one.xff_num_trusted_hops, one.forward_client_cert_details) == (hops, details)
+        sidecar = managers(compile(mesh, pod_of(mesh)))[0]
+        assert sidecar.xff_num_trusted_hops == 0
+
+
 GATEWAY = """
 apiVersion: networking.istio.io/v1
 kind: Gateway
