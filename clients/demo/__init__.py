@@ -1,7 +1,9 @@
 """The guided tour of a running mesh. Each chapter makes real calls and holds what comes back against its promise.
 
 story      how it reads, and what happens when a promise does not hold
-mesh       what the tour asks of `localmesh`, by its command line: the pods, and the death of one
+mesh       what the tour asks of whoever operates the mesh: the pods, the death of one, the policies
+local      it is on this machine: by the command line of `localmesh`
+cluster    it is on a kind cluster: by kubectl
 people     a thousand users from a CSV file, and the list of them
 talk       two people in a room
 trip       a file to the mesh and back

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from clients.channel import Gateway
 from clients.demo import calls
+from clients.demo.mesh import Mesh
 from clients.demo.story import Story
 from clients.demo.weights import Weights, all_to
 
@@ -19,7 +20,7 @@ _IN_A_ROW = 20
 _LIMIT_SECONDS = 15.0
 
 
-async def in_force(story: Story, gateway: Gateway, user_id: str, policy: Path) -> None:
+async def in_force(story: Story, gateway: Gateway, mesh: Mesh, user_id: str, policy: Path) -> None:
     """All traffic to the canary, and back."""
     before = _read(policy)
     text = before.decode()
@@ -27,9 +28,13 @@ async def in_force(story: Story, gateway: Gateway, user_id: str, policy: Path) -
     edited = all_to(text, subset)
     for line in _diff(text, edited):
         story.say(line)
-    with changed(policy, edited.encode()):
-        seconds = await _seconds_until(gateway, user_id, _IN_A_ROW, lambda version: version == subset)
-        _tell(story, f"the file is saved, and every call goes to {subset}", seconds)
+    try:
+        with changed(policy, edited.encode()):
+            await mesh.saved()
+            seconds = await _seconds_until(gateway, user_id, _IN_A_ROW, lambda version: version == subset)
+            _tell(story, f"the file is saved, and every call goes to {subset}", seconds)
+    finally:
+        await mesh.saved()
     seconds = await _seconds_until(gateway, user_id, 1, lambda version: version != subset)
     _tell(story, "the file is as it was, and so are the calls", seconds)
     story.hold(_read(policy) == before, f"{policy.name} was given back byte for byte", f"{len(before)} bytes")

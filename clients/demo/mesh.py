@@ -1,18 +1,15 @@
-"""What the tour asks of `localmesh`, by its command line and nothing else."""
+"""What the tour asks of whoever operates the mesh: the pods, the death of one, and where the policies are."""
 
-import asyncio
-import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from clients import keys
 from clients.failure import Failure
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod as `localmesh status --json` has it; `name` is namespace/name."""
+    """A pod as its operator sees it; `name` is namespace/name."""
 
     name: str
     address: str
@@ -21,51 +18,33 @@ class Pod:
     restarts: int
 
 
-async def pods() -> list[Pod]:
-    """The pods of the running mesh. Raises Failure with localmesh's own words if there is none."""
-    status = json.loads(await _localmesh("status", "--json"))
-    return [
-        Pod(f"{pod['namespace']}/{pod['name']}", pod["address"], pod["state"], pod["ready"], pod["restarts"])
-        for pod in status["pods"]
-    ]
+class Mesh(Protocol):
+    """The mesh on this machine (`local`) or on a cluster (`cluster`). Every method raises Failure if there is none."""
+
+    async def pods(self) -> list[Pod]:
+        """The pods of the running mesh."""
+
+    async def kill(self, name: str) -> None:
+        """SIGKILL for the pod's program."""
+
+    async def policy_file(self, name: str) -> Path:
+        """A file below the folders that the mesh was started with."""
+
+    async def saved(self) -> None:
+        """An edited policy file is put in force, where nobody watches it."""
 
 
-async def pod(name: str) -> Pod:
+async def pod(mesh: Mesh, name: str) -> Pod:
     """One pod. Raises Failure if it is not there."""
-    for one in await pods():
+    for one in await mesh.pods():
         if one.name == name:
             return one
     raise Failure(f"there is no pod {name}")
 
 
-async def policy_file(name: str) -> Path:
-    """The file below one of the folders that the mesh was started with. Raises Failure if none has it."""
-    folders = [Path(path) for path in json.loads(await _localmesh("status", "--json"))["paths"]]
-    for folder in folders:
-        if (folder / name).is_file():
-            return folder / name
-    raise Failure(f"the mesh was started without {name}: it runs {', '.join(map(str, folders))}")
-
-
-async def kill(name: str) -> None:
-    """SIGKILL for the pod's program."""
-    await _localmesh("kill", name)
-
-
-async def _localmesh(*arguments: str) -> str:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "localmesh", *arguments),
-        cwd=keys.repository(),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        out, err = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode:
-        said = err.decode(errors="replace").strip().removeprefix("error: ")
-        raise Failure(said or f"localmesh {arguments[0]} failed")
-    return out.decode()
+async def replica(mesh: Mesh, workload: str) -> Pod:
+    """The first pod of namespace/workload that is ready. Raises Failure if there is none."""
+    for one in sorted(await mesh.pods(), key=lambda pod: pod.name):
+        if one.ready and one.name.startswith(f"{workload}-"):
+            return one
+    raise Failure(f"no pod of {workload} is ready")
