@@ -113,7 +113,7 @@ class LocalMesh:
 
     def logs(self, pod: str) -> str:
         """All of them."""
-        return self.command("logs", pod)
+        return self.command("logs", pod, "--lines", "1000000")
 
     @contextmanager
     def reach(self, pod: str, port: int) -> Iterator[tuple[str, int]]:
