@@ -64,10 +64,22 @@ def capture(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement) -> S
         if cluster.name in needed and cluster.name == names.BLACK_HOLE:
             kept[CLUSTER].append(resource(cluster.name, cluster))
     kept[CLUSTER] += [resource(one.name, one) for one in added_clusters(pod.patches, pod.directions)]
-    return Snapshot.of(kept)
+    return Snapshot.of(_as_patched(kept) if pod.patches else kept)
 
 
 _Kept = dict[str, list[Resource]]
+
+
+def _as_patched(kept: _Kept) -> _Kept:
+    """A patch may take a cluster away or name one that is not there: such calls get 503, as in a cluster."""
+    there = {one.name for one in kept[CLUSTER]}
+    return {
+        url: [
+            replace(one, needs=frozenset(key for key in one.needs if key[0] != CLUSTER or key[1] in there))
+            for one in many
+        ]
+        for url, many in kept.items()
+    }
 
 
 def _merge(one: _Kept, other: _Kept) -> _Kept:

@@ -123,6 +123,18 @@ def test_an_added_cluster_is_there_once() -> None:
     assert "extra" in captured(meshes.chat_pod(), meshes.chat_placement(), patch).type(CLUSTER)
 
 
+@pytest.mark.parametrize(
+    "patch",
+    [
+        Patch(Part.CLUSTER, Change.REMOVE, clusters=InClusters(service=meshes.USER)),
+        Patch(Part.ROUTE, Change.MERGE, value='{"route": {"cluster": "nowhere"}}'),
+    ],
+)
+def test_a_cluster_that_a_patch_loses_is_no_dangling_reference(patch: Patch) -> None:
+    """Envoy takes such a route, and its calls get 503, as in a cluster."""
+    assert not captured(meshes.chat_pod(), meshes.chat_placement(), patch).consistent()
+
+
 def test_a_captured_sidecar_has_the_patches_of_its_app_s_calls() -> None:
     """A dialed name has a listener and a table of its own; patches know them by their names in a cluster."""
     timeout = Patch(
