@@ -53,7 +53,7 @@ async def survived(story: Story, gateway: Gateway, mesh: Mesh, user_id: str) -> 
 
 
 async def _again(mesh: Mesh, before: Pod) -> Pod:
-    """The pod when it counts as ready after one more restart, which may be after its first call; or as it is by then."""
+    """The pod once it counts as ready after one more restart, which may be later than its first call."""
     end = time.monotonic() + _BACK_SECONDS
     while True:
         after = await pod(mesh, before.name)
