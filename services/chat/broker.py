@@ -26,6 +26,8 @@ _OUTBOX = 8192
 _RETRY_SECONDS = 1.0
 _CONNECT_SECONDS = 2
 _PING_SECONDS = 10
+# The client tells of its end by a callback, but not if closing fails: so it is asked.
+_LOOK_SECONDS = 0.25
 
 
 class Broker:
@@ -41,7 +43,7 @@ class Broker:
         self._connected = connected
         self._client: Client | None = None
         self._followed: dict[str, Subscription] = {}
-        self._outbox: asyncio.Queue[tuple[str, bytes] | None] = asyncio.Queue(_OUTBOX)
+        self._outbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(_OUTBOX)
 
     @property
     def up(self) -> bool:
@@ -57,14 +59,14 @@ class Broker:
 
     async def follow(self, rooms: Set[str]) -> None:
         """Receives the events of exactly these rooms from now on. Does nothing while there is no connection."""
-        client = self._client
-        if client is None or rooms == self._followed.keys():
+        client, followed = self._client, self._followed
+        if client is None or rooms == followed.keys():
             return
         with suppress(NatsError, OSError):
-            for room in self._followed.keys() - rooms:
-                await self._followed.pop(room).unsubscribe()
-            for room in rooms - self._followed.keys():
-                self._followed[room] = await client.subscribe(_subject(room), cb=self._on_message)
+            for room in followed.keys() - rooms:
+                await followed.pop(room).unsubscribe()
+            for room in rooms - followed.keys():
+                followed[room] = await client.subscribe(_subject(room), cb=self._on_message)
             # Answered by the server after it has taken up the subscriptions.
             await client.flush(timeout=_CONNECT_SECONDS)
 
@@ -88,7 +90,6 @@ class Broker:
             no_echo=True,  # our own readers have our own events already
             connect_timeout=_CONNECT_SECONDS,
             ping_interval=_PING_SECONDS,
-            closed_cb=self._on_closed,
             error_cb=_log,
         )
         try:
@@ -107,17 +108,14 @@ class Broker:
 
     async def _send(self, client: Client) -> None:
         """Publishes what is in the outbox until the connection is closed."""
-        while (event := await self._outbox.get()) is not None:
-            room, data = event
-            await client.publish(_subject(room), data)
+        while not client.is_closed:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    room, data = await self._outbox.get()
+                await client.publish(_subject(room), data)
 
     async def _on_message(self, message: Msg) -> None:
         self._received(message.subject.removeprefix(_PREFIX).replace("=", "."), message.data)
-
-    async def _on_closed(self) -> None:
-        # If the outbox is full, the next publish tells.
-        if not self._outbox.full():
-            self._outbox.put_nowait(None)
 
 
 def _subject(room: str) -> str:

@@ -94,3 +94,33 @@ async def test_the_connection_comes_back_after_a_crash_of_the_server() -> None:
             assert follower.received == [("a", b"after")]
         finally:
             nats.stop()
+
+
+async def test_an_event_in_the_moment_of_the_loss_costs_one_connection_only() -> None:
+    nats = Nats()
+    sender, follower = End(nats), End(nats)
+    async with running(sender, follower):
+        try:
+            await nats.start()
+            await connected(sender)
+            await connected(follower)
+            client = sender.broker._client
+            assert client is not None
+            nats.stop()
+            while not client.is_closed:  # noqa: ASYNC110  (to the tick)
+                await asyncio.sleep(0)
+            sender.broker.publish("a", b"lost")  # the client is closed, and has not told so yet
+            await eventually(lambda: not sender.broker.up, what="the loss is noticed")
+            await nats.start()
+            await connected(sender, times=2)
+            await connected(follower, times=2)
+            await follower.broker.follow({"a"})
+
+            def arrives() -> bool:
+                sender.broker.publish("a", b"after")
+                return bool(follower.received)
+
+            await eventually(arrives, what="an event after the crash")
+            assert sender.connections == 2
+        finally:
+            nats.stop()
