@@ -4,6 +4,7 @@ Each error carries an ErrorInfo (reason, domain, and every dynamic value of the 
 ResourceInfo and a RetryInfo where the error has them.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 import grpc
@@ -44,8 +45,10 @@ _DETAILS = {
     )
 }
 
-# The metadata limit of gRPC is 8 KiB and Envoy adds its own: a longer list of violations helps nobody.
-_MOST_VIOLATIONS = 20
+# A status travels as metadata, of which gRPC takes 8 KiB and Envoy no more of its own: who sends more than that sends
+# another status. The details are base64 on the way, the message is there twice, and percent-encoded.
+_MOST_BYTES = 2 * 1024  # of violations
+_MOST_CHARACTERS = 200  # of each text
 
 
 def code_of(error: errors.DomainError) -> grpc.StatusCode:
@@ -57,26 +60,22 @@ def code_of(error: errors.DomainError) -> grpc.StatusCode:
 
 
 def to_status(error: errors.DomainError, domain: str) -> status_pb2.Status:
-    """The google.rpc.Status of an error; `domain` is the package that owns the reason, such as `user.v1`."""
-    details: list[any_pb2.Any] = [
-        _packed(error_details_pb2.ErrorInfo(reason=error.reason, domain=domain, metadata=error.values))
-    ]
+    """The google.rpc.Status of an error; `domain` is the package that owns the reason, such as `user.v1`.
+
+    Long texts and long lists of violations are cut: all of it must fit into metadata.
+    """
+    metadata = {key: _short(value) for key, value in error.values.items()}
+    details = [_packed(error_details_pb2.ErrorInfo(reason=error.reason, domain=domain, metadata=metadata))]
     if error.violations:
-        violations = [
-            error_details_pb2.BadRequest.FieldViolation(
-                field=violation.field, description=violation.description, reason=violation.reason
-            )
-            for violation in error.violations[:_MOST_VIOLATIONS]
-        ]
-        details.append(_packed(error_details_pb2.BadRequest(field_violations=violations)))
+        details.append(_packed(_bad_request(error.violations)))
     if error.resource is not None:
-        resource = error_details_pb2.ResourceInfo(resource_type=error.resource.type, resource_name=error.resource.name)
-        details.append(_packed(resource))
+        name = _short(error.resource.name)
+        details.append(_packed(error_details_pb2.ResourceInfo(resource_type=error.resource.type, resource_name=name)))
     if error.retry_after_seconds is not None:
         delay = duration_pb2.Duration()
         delay.FromMilliseconds(round(error.retry_after_seconds * 1000))
         details.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
-    return status_pb2.Status(code=code_of(error).value[0], message=error.message, details=details)
+    return status_pb2.Status(code=code_of(error).value[0], message=_short(error.message), details=details)
 
 
 def from_call(error: grpc.aio.AioRpcError) -> errors.DomainError:
@@ -96,7 +95,7 @@ def from_call(error: grpc.aio.AioRpcError) -> errors.DomainError:
         elif isinstance(detail, error_details_pb2.ResourceInfo):
             resource = errors.Resource(detail.resource_type, detail.resource_name)
         elif isinstance(detail, error_details_pb2.RetryInfo):
-            retry_after_seconds = detail.retry_delay.ToTimedelta().total_seconds()
+            retry_after_seconds = detail.retry_delay.seconds + detail.retry_delay.nanos / 1e9
     meant = _ERRORS.get(error.code(), errors.Internal)(
         reason,
         "{message}",
@@ -116,6 +115,23 @@ def _details(error: grpc.aio.AioRpcError) -> list[object]:
         packed = [detail for one in sent for detail in status_pb2.Status.FromString(one).details]
         return [_DETAILS[name].FromString(one.value) for one in packed if (name := one.TypeName()) in _DETAILS]
     return []
+
+
+def _bad_request(violations: Iterable[errors.Violation]) -> error_details_pb2.BadRequest:
+    """The first of the violations, as many as there is room for."""
+    request = error_details_pb2.BadRequest()
+    for violation in violations:
+        request.field_violations.add(
+            field=_short(violation.field), description=_short(violation.description), reason=violation.reason
+        )
+        if request.ByteSize() > _MOST_BYTES:
+            del request.field_violations[-1]
+            break
+    return request
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"
 
 
 def _packed(message: object) -> any_pb2.Any:

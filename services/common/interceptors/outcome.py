@@ -42,7 +42,7 @@ def mapped_errors(replica: Headers) -> Layer:
                     log.exception("%s failed", method.path)
             meant = status.to_status(error, method.package)
             trailing = (*replica, (status.DETAILS_KEY, meant.SerializeToString()))
-            await context.abort(status.code_of(error), error.message, trailing)
+            await context.abort(status.code_of(error), meant.message, trailing)
             raise AssertionError("abort returned")
 
         return behaviour

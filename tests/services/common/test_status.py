@@ -3,6 +3,8 @@
 import grpc
 import grpc.aio
 import pytest
+from google.protobuf import duration_pb2
+from google.rpc import error_details_pb2
 
 from services.common import errors, status
 from services.common.errors import DomainError, Resource, Violation
@@ -66,3 +68,13 @@ def test_a_long_list_of_violations_fits_into_metadata() -> None:
     many = [Violation(f"ids[{number}]", "must be a valid UUID", "string.uuid") for number in range(1000)]
     error = errors.InvalidArgument("REQUEST_INVALID", "not valid", violations=many)
     assert len(status.to_status(error, "user.v1").SerializeToString()) < 4096
+
+
+def test_a_retry_delay_without_measure_hides_no_error() -> None:
+    """What others send is not ours to bound."""
+    meant = status.to_status(errors.Unavailable("AWAY", "away", retry_after_seconds=1.0), "user.v1")
+    delay = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=2**62))
+    meant.details[-1].Pack(delay)
+    trailing = grpc.aio.Metadata((status.DETAILS_KEY, meant.SerializeToString()))
+    got = status.from_call(grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), trailing, "away"))
+    assert (got.reason, got.retry_after_seconds) == ("AWAY", float(2**62))

@@ -245,6 +245,17 @@ async def test_a_batch_keeps_the_order_and_leaves_out_the_unknown(replica: Serve
         assert code is grpc.StatusCode.INVALID_ARGUMENT
 
 
+async def test_a_refusal_that_has_much_to_say_still_arrives(replica: Served) -> None:
+    """A batch of nothing but wrong ids, a mask with endless paths: trailers are limited on the way."""
+    for call in (
+        replica.stub.BatchGetUsers(user_pb2.BatchGetUsersRequest(ids=["x"] * 1000), metadata=replica.bearer),
+        _update(replica, *["é" * 10_000] * 20, id=str(uuid.uuid4())),
+    ):
+        code, error = await _failed(call)
+        assert (code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
+        assert error.violations
+
+
 async def test_a_list_is_in_the_order_of_creation_and_can_be_resumed(replica: Served) -> None:
     """From any id, also of a user who is gone; a limit limits."""
     made = [await _create(replica, f"u{number}") for number in range(5)]
