@@ -19,8 +19,9 @@ _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 def go_name(code: grpc.StatusCode) -> str:
-    """`NOT_FOUND` -> `NotFound`; OK stays."""
-    return code.name if code is grpc.StatusCode.OK else code.name.title().replace("_", "")
+    """`NOT_FOUND` -> `NotFound`; OK stays, and Go writes Canceled."""
+    words = {grpc.StatusCode.OK: "OK", grpc.StatusCode.CANCELLED: "Canceled"}
+    return words.get(code) or code.name.title().replace("_", "")
 
 
 class CallMetrics:

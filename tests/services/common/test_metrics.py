@@ -60,12 +60,10 @@ async def test_a_call_that_its_client_cancels_is_counted_as_cancelled(serve: Ser
         with pytest.raises(asyncio.CancelledError):
             await reading
         for side in ("server", "client"):
-            await _handled_once(served, side, kind, "Cancelled")
+            await _handled_once(served, side, kind, "Canceled")
 
 
 def test_codes_have_the_names_of_go() -> None:
-    """OK is the one in capitals."""
-    assert [go_name(code) for code in (grpc.StatusCode.OK, grpc.StatusCode.DEADLINE_EXCEEDED)] == [
-        "OK",
-        "DeadlineExceeded",
-    ]
+    """OK is the one in capitals, and Canceled has one l (google.golang.org/grpc/codes)."""
+    codes = (grpc.StatusCode.OK, grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED)
+    assert [go_name(code) for code in codes] == ["OK", "DeadlineExceeded", "Canceled"]
