@@ -31,7 +31,10 @@ class TokenVerifier:
     """Verifies tokens of one issuer for one audience with the public keys of a JWKS file (RFC 7517)."""
 
     def __init__(self, jwks_file: Path, issuer: str, audience: str) -> None:
-        """Reads the keys now; raises SettingsError if there are none. Reads again when the file changes."""
+        """Reads the keys now; raises SettingsError if there are none.
+
+        Reads them again when a token names a key that is not among them and the file has changed.
+        """
         self._file = jwks_file
         self._issuer = issuer
         self._audience = audience
@@ -100,6 +103,7 @@ class TokenVerifier:
             changed_at = self._file.stat().st_mtime_ns
             if changed_at != self._read_at:
                 self._keys = read_keys(self._file)
+                self._verified.clear()  # some of them perhaps by a key that is gone
                 self._read_at = changed_at
 
 

@@ -47,6 +47,17 @@ def test_a_valid_token_says_who_calls(issuer: Issuer) -> None:
     assert token not in repr(who)
 
 
+def test_a_key_that_is_taken_back_is_forgotten_with_its_tokens(issuer: Issuer, tmp_path: Path) -> None:
+    """As soon as the file is read again, which a token of an unknown key brings about."""
+    other = Issuer(tmp_path, "other")
+    verifier = TokenVerifier(tmp_path / "jwks.json", ISSUER, AUDIENCE)
+    old, new = other.token("ada"), issuer.token("ada")
+    assert verifier.verify(old).subject == "ada"
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [issuer.public_jwk()]}))
+    assert verifier.verify(new).subject == "ada"
+    assert _reason(verifier, old) == "TOKEN_INVALID"
+
+
 @pytest.mark.parametrize(
     ("claims", "reason"),
     [
