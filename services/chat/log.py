@@ -77,7 +77,7 @@ class Log:
             except asyncpg.UniqueViolationError:
                 if not tries_left:
                     raise
-            except (asyncpg.LockNotAvailableError, asyncpg.TransactionRollbackError) as error:
+            except asyncpg.TransactionRollbackError as error:
                 raise stores_away("database") from error
             except asyncpg.DataError as error:
                 raise InvalidArgument(
