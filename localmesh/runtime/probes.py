@@ -67,6 +67,8 @@ async def _http(question: Question) -> None:
         )
         await writer.drain()
         words = (await reader.readline()).decode("latin-1").split(maxsplit=2)
+    except ValueError:  # a line without an end
+        words = []
     finally:
         writer.close()
     if len(words) < 2 or not words[1].isdigit():

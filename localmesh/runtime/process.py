@@ -149,11 +149,13 @@ def tail(log: Path, most_bytes: int = 2000) -> str:
 def trim(log: Path, most_bytes: int = _LOG_BYTES) -> None:
     """Move a log that has grown past `most_bytes` to `<log>.1`. Its writer goes on at the start (O_APPEND).
 
-    Lines that are written while the copy is made can be lost: the price of a log that costs us nothing per line.
+    Lines that are written while the copy is made can be lost: the price of a log that costs us nothing per line. So can
+    all of it where there is no room for a copy: then the log is what takes the room.
     """
     with contextlib.suppress(FileNotFoundError):
         if log.stat().st_size > most_bytes:
-            shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+            with contextlib.suppress(OSError):
+                shutil.copyfile(log, log.with_name(f"{log.name}.1"))
             os.truncate(log, 0)
 
 

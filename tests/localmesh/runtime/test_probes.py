@@ -40,7 +40,12 @@ async def test_http_is_well_with_a_good_status(dirs: Dirs, status: int) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "reason"),
-    [(b"HTTP/1.1 404 X\r\n\r\n", "HTTP status 404"), (b"HTTP/1.1 503\r\n", "HTTP status 503"), (b"", "no HTTP answer")],
+    [
+        (b"HTTP/1.1 404 X\r\n\r\n", "HTTP status 404"),
+        (b"HTTP/1.1 503\r\n", "HTTP status 503"),
+        (b"", "no HTTP answer"),
+        (b"x" * 200_000, "no HTTP answer"),
+    ],
 )
 async def test_http_is_unwell_with_any_other(dirs: Dirs, answer: bytes, reason: str) -> None:
     async with answering(dirs, answer) as where:

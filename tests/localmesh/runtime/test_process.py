@@ -114,6 +114,15 @@ async def test_a_long_log_is_moved_and_its_writer_goes_on(dirs: Dirs) -> None:
     assert started.log.with_name("test.log.1").read_text() == "first\n"
 
 
+async def test_a_log_that_cannot_be_moved_away_does_not_end_the_trimming(dirs: Dirs) -> None:
+    log = launch(dirs, "true").log
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("too long")
+    log.with_name(f"{log.name}.1").mkdir()
+    process.trim(log, most_bytes=3)
+    assert log.read_text() == ""
+
+
 PARENT = """
 import asyncio, os, sys
 from pathlib import Path
