@@ -71,7 +71,7 @@ def restart(state: Path, workloads: tuple[str, ...]) -> None:
 @click.command()
 @click.argument("pod")
 @click.option("--signal", "number", type=Signal(), default="KILL", show_default=True, help="By name or number.")
-@click.option("--container", default="", help="A container, or `envoy`; without it the first container.")
+@click.option("--container", default="", help="A container, or `envoy`; without it all containers.")
 @click.pass_obj
 def kill(state: Path, pod: str, number: signal.Signals, container: str) -> None:
     """Send a signal to a pod's process, as a fault would. The mesh starts it again.
