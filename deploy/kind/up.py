@@ -67,7 +67,7 @@ def steps(settings: Settings, tell: Tell) -> tuple[Step, ...]:
 
     def applied() -> None:
         components = settings.components
-        if not istio.has_cni(kubectl):
+        if "without-cni" not in components and not istio.has_cni(kubectl):
             tell("Istio has no CNI agent here: the namespace `mesh` admits NET_ADMIN (component without-cni)")
             components = (*components, "without-cni")
         apply(kubectl, ("-k", str(rendered(settings, components))), tell)
