@@ -24,7 +24,7 @@ VERBS = {
     "compile": ("policy", "The Envoy configuration of every pod; starts nothing."),
     "config": ("policy", "The configuration that a running pod's Envoy was last told."),
     "scale": ("pods", "Set the number of pods of workloads."),
-    "restart": ("pods", "Replace a workload's pods one by one, without losing a call."),
+    "restart": ("pods", "Replace a workload's pods one by one; with two or more no call is lost."),
     "kill": ("pods", "Send a signal to a pod's process, as a fault would."),
     "version": ("version", "The versions of localmesh and of the programs that it runs."),
 }

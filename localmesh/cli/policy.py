@@ -108,7 +108,8 @@ def config(state: Path, pod: str, as_json: bool) -> None:
 def apply(state: Path, as_json: bool) -> None:
     """Read the files again, and return when every proxy obeys them. (Saving a file does the same by itself.)
 
-    All or nothing: with a problem in a file, or a refusal by a proxy, everything stays as it was.
+    All or nothing: with a problem in a file, a refusal by a proxy, or a changed pod that does not become ready,
+    everything is as it was.
 
     \b
       localmesh apply

@@ -67,6 +67,8 @@ class Supervisor:
 
     async def _reconcile(self, wanted: dict[str, PodPlan]) -> None:
         async with self._one_at_a_time:
+            if self._ending:
+                raise MeshError("the mesh is stopping")
             self._start_watching()
             gone = [pod for key, pod in self._pods.items() if key not in wanted]
             new = [plan for key, plan in wanted.items() if key not in self._pods]

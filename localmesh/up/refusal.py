@@ -1,9 +1,9 @@
-"""What a proxy refused, told by the YAML that caused it."""
+"""Why a change is not in force: what a proxy refused, told by the YAML that caused it, and whatever else was wrong."""
 
 from collections.abc import Iterable, Mapping
 
 from localmesh.ads import Nack
-from localmesh.errors import Problem, Problems, Where
+from localmesh.errors import MeshError, Problem, Problems, Where
 from localmesh.xds.snapshot import Snapshot
 
 
@@ -18,6 +18,15 @@ def explained(nacks: Iterable[Nack], snapshots: Mapping[str, Snapshot]) -> Probl
         Problem(problem.where, problem.what, f"refused by the Envoy of {', '.join(nodes)}; nothing was changed")
         for problem, nodes in found.items()
     )
+
+
+def told(error: Exception) -> tuple[Problem, ...]:
+    """Why files are not in force: what is wrong in them, with this machine, or with us."""
+    if isinstance(error, Problems):
+        return error.problems
+    if isinstance(error, MeshError):
+        return (Problem(Where("this machine"), error.what, error.hint),)
+    return (Problem(Where("localmesh"), f"a fault of localmesh: {error!r}", "localmesh logs localmesh"),)
 
 
 def _problems(nack: Nack, snapshot: Snapshot) -> list[Problem]:

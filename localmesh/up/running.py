@@ -17,18 +17,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from localmesh.ads import Refused
-from localmesh.errors import MeshError, Problem, Problems, Where
+from localmesh.errors import MeshError, Problem
 from localmesh.memo import Memo
-from localmesh.runtime import process
 from localmesh.runtime.pod import PodState
 from localmesh.runtime.supervisor import Supervisor
 from localmesh.up import stages
 from localmesh.up.host import Host
 from localmesh.up.known import known
 from localmesh.up.proxies import Proxies
-from localmesh.up.refusal import explained
+from localmesh.up.refusal import explained, told
 from localmesh.up.stages import Design, Written
-from localmesh.up.starts import Starts
+from localmesh.up.starts import Starts, does_not_start
 from localmesh.up.status import MeshStatus, Phases, PodStatus
 from localmesh.up.watch import saves
 
@@ -39,7 +38,6 @@ READY_SECONDS = 120.0
 ACK_SECONDS = 15.0
 # A program that ends so often before it was ever ready will not get well by itself.
 FUTILE_RESTARTS = 5
-LAST_LINES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,8 @@ class RunningMesh:
         self._supervisor = Supervisor(bootstrap=proxies.bootstrap, on_change=self._tell)
         self._started = False
         self._problems: tuple[Problem, ...] = ()
-        self._changing = asyncio.Lock()
+        self._changing = asyncio.Lock()  # what shall run
+        self._telling = asyncio.Lock()  # what the proxies are told
         self._stirred = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -118,17 +117,8 @@ class RunningMesh:
         async for _ in self.statuses():
             for state in self._supervisor.states():
                 if state.restarts >= FUTILE_RESTARTS and not self._starts.of[state.key].ready:
-                    raise self._does_not_start(state)
-
-    def _does_not_start(self, state: PodState) -> MeshError:
-        plan = next(plan for plan in self._supervisor.plans() if plan.key == state.key)
-        worst = max(state.processes, key=lambda process: process.restarts)
-        launch = next(one.launch for one in (*plan.apps, plan.envoy) if one and one.name == worst.name)
-        said = "\n".join(process.tail(launch.log).splitlines()[-LAST_LINES:])
-        reason = worst.reason.partition("\n")[0]
-        return MeshError(
-            f"{state.key} does not start: {worst.name}: {reason}", f"see {launch.log}, which ends:\n{said}"
-        )
+                    plan = next(plan for plan in self._supervisor.plans() if plan.key == state.key)
+                    raise does_not_start(plan, state)
 
     # --- what a person asks ------------------------------------------------------------------------------------------
 
@@ -156,7 +146,8 @@ class RunningMesh:
     async def apply(self) -> Applied:
         """Read the files again. Returns when every proxy obeys them and the pods are as they say.
 
-        All or nothing: Problems, also of what a proxy refuses, leave everything as it was.
+        All or nothing: Problems, also of what a proxy refuses, leave everything as it was, and so does the MeshError
+        for a pod that the files change and that does not become ready.
         """
         return await _undisturbed(self._apply())
 
@@ -166,7 +157,7 @@ class RunningMesh:
                 self._memo.next_round()
                 applied = await self._change(stages.read(self._paths, self._design.written.replicas, self._memo))
             except Exception as error:
-                self._problems = _told(error)
+                self._problems = told(error)
                 self._stir()
                 raise
             self._problems = ()
@@ -205,17 +196,30 @@ class RunningMesh:
         began, before = time.monotonic(), self._design
         design = stages.designed(written, self._host.machine, self._supervisor.placements(), self._memo)
         self._host.require_free(written.local)
-        self._design = design
-        try:
-            changed = await self._proxies.change(design, self._supervisor.placements, within=ACK_SECONDS)
-        except Exception as error:  # a fault of ours too
-            self._design, refused = before, self._proxies.snapshots
-            await self._roll_back()
-            raise (explained(error.nacks, refused) if isinstance(error, Refused) else error) from error
+        changed = await self._obeyed(design)
         seconds = time.monotonic() - began
-        self._host.opened(written.local)
-        await self._supervisor.reconcile(design.plans)
+        try:
+            await self._supervisor.reconcile(design.plans)
+        except MeshError as error:
+            raise await self._back_to(before, error) from error
         return Applied(changed, seconds, design.warnings)
+
+    async def _obeyed(self, design: Design) -> tuple[str, ...]:
+        """Tell the proxies a design; if one refuses or is silent, the one before again, and raise.
+
+        Returns the pods whose proxies were told something new.
+        """
+        # Nothing else is told meanwhile: it would take the place of what is waited for here, and get its refusal.
+        async with self._telling:
+            before, self._design = self._design, design
+            try:
+                changed = await self._proxies.change(design, self._supervisor.placements, within=ACK_SECONDS)
+            except Exception as error:  # a fault of ours too
+                self._design, refused = before, self._proxies.snapshots
+                await self._roll_back()
+                raise (explained(error.nacks, refused) if isinstance(error, Refused) else error) from error
+            self._host.opened(design.written.local)
+            return changed
 
     async def _roll_back(self) -> None:
         try:
@@ -223,9 +227,19 @@ class RunningMesh:
         except MeshError:
             log.exception("not every proxy took the previous configuration back")
 
+    async def _back_to(self, before: Design, failed: MeshError) -> MeshError:
+        """Run the pods of the design before again. Returns what there is to say of the change that failed."""
+        try:
+            await self._obeyed(before)
+            await self._supervisor.reconcile(before.plans)
+        except MeshError as error:
+            return MeshError(f"{failed.what}\nNot all could be put back as it was: {error.what}", "localmesh status")
+        return MeshError(f"{failed.what}\nEverything was put back as it was", failed.hint)
+
     async def _tell(self) -> None:
         """Pods have come, gone, or changed their readiness: tell the proxies, and wait for them."""
-        await self._proxies.refresh(self._design, self._supervisor.placements, within=ACK_SECONDS)
+        async with self._telling:
+            await self._proxies.refresh(self._design, self._supervisor.placements, within=ACK_SECONDS)
 
     # --- beside ------------------------------------------------------------------------------------------------------
 
@@ -238,7 +252,8 @@ class RunningMesh:
 
     async def _renew(self) -> None:
         async for _ in self._proxies.wallet.renewals():
-            self._proxies.publish(self._design, self._supervisor.placements)
+            async with self._telling:
+                self._proxies.publish(self._design, self._supervisor.placements)
 
     async def _watch_files(self) -> None:
         async for files in saves(self._paths, self.ending):
@@ -282,15 +297,6 @@ class RunningMesh:
 
     def _workload(self, name: str) -> str:
         return known(name, [workload.key for workload in self._design.mesh.workloads], "workload")
-
-
-def _told(error: Exception) -> tuple[Problem, ...]:
-    """Why files are not in force: what is wrong in them, with this machine, or with us."""
-    if isinstance(error, Problems):
-        return error.problems
-    if isinstance(error, MeshError):
-        return (Problem(Where("this machine"), error.what, error.hint),)
-    return (Problem(Where("localmesh"), f"a fault of localmesh: {error!r}", "localmesh logs localmesh"),)
 
 
 async def _undisturbed(work: Coroutine[None, None, T]) -> T:

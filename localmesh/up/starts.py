@@ -4,9 +4,14 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from localmesh.errors import MeshError
+from localmesh.runtime import process
 from localmesh.runtime.keeper import Phase
 from localmesh.runtime.pod import PodState
+from localmesh.runtime.podplan import PodPlan
 from localmesh.up.status import Phases
+
+LAST_LINES = 12
 
 
 @dataclass(slots=True)
@@ -40,13 +45,22 @@ class Starts:
             start.ready = state.since
 
     def _see_processes(self, state: PodState) -> None:
-        for process in state.processes:
-            key = (state.key, process.name)
-            start = self._processes.setdefault(key, Start(process.since))
-            if process.pid is None and process.phase is Phase.STARTING:
-                self._preparing.setdefault(key, process.since)
-            elif process.pid is not None and (began := self._preparing.pop(key, 0.0)):
-                self.phases.add(f"{state.key} {process.name}: spawn", began, time.time())
-            if process.phase is Phase.READY and not start.ready:
-                start.ready = process.since
-                self.phases.add(f"{state.key} {process.name}: ready", start.began, start.ready)
+        for each in state.processes:
+            key = (state.key, each.name)
+            start = self._processes.setdefault(key, Start(each.since))
+            if each.pid is None and each.phase is Phase.STARTING:
+                self._preparing.setdefault(key, each.since)
+            elif each.pid is not None and (began := self._preparing.pop(key, 0.0)):
+                self.phases.add(f"{state.key} {each.name}: spawn", began, time.time())
+            if each.phase is Phase.READY and not start.ready:
+                start.ready = each.since
+                self.phases.add(f"{state.key} {each.name}: ready", start.began, start.ready)
+
+
+def does_not_start(plan: PodPlan, state: PodState) -> MeshError:
+    """What there is to say of a pod that ends again and again: why, and what it said last."""
+    worst = max(state.processes, key=lambda one: one.restarts)
+    launch = next(one.launch for one in (*plan.apps, plan.envoy) if one and one.name == worst.name)
+    said = "\n".join(process.tail(launch.log).splitlines()[-LAST_LINES:])
+    reason = worst.reason.partition("\n")[0]
+    return MeshError(f"{state.key} does not start: {worst.name}: {reason}", f"see {launch.log}, which ends:\n{said}")

@@ -1,6 +1,7 @@
 """A small mesh, really running: two pods and a gateway, changed in every way that a person can."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from localmesh.errors import MeshError, Problems
-from localmesh.runtime import dirs
+from localmesh.runtime import dirs, supervisor
 from localmesh.up.beginning import running
 from localmesh.up.running import RunningMesh
 from tests.kit import Limit, eventually
@@ -19,6 +20,8 @@ from tests.localmesh.loopback import OWN
 from tests.localmesh.up.small import GATEWAY, Caller, caller, copied, save
 
 ABORT = "fault: {abort: {percentage: {value: 100}, grpcStatus: RESOURCE_EXHAUSTED}}"
+# More than Envoy's limit for a compiled regular expression, which the API does not know.
+TOO_LARGE = '    - match: [{uri: {regex: "(a{1000}){20}(b{1000}){20}(c{1000}){20}"}}]'
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +160,7 @@ async def test_a_fault_of_ours_changes_nothing_is_shown_and_ends_no_watch(
 
 async def test_what_envoy_refuses_is_rolled_back_and_told_with_its_place_in_the_yaml(small: Small) -> None:
     text = small.routes.read_text()
-    # More than Envoy's limit for a compiled regular expression, which the API does not know.
-    match = '    - match: [{uri: {regex: "(a{1000}){20}(b{1000}){20}(c{1000}){20}"}}]\n      route:'
-    save(small.routes, text.replace("    - route:", match))
+    save(small.routes, text.replace("    - route:", f"{TOO_LARGE}\n      route:"))
     with pytest.raises(Problems) as refusal:
         await small.mesh.apply()
     (problem,) = refusal.value.problems
@@ -177,6 +178,40 @@ async def test_scaling_adds_pods_that_take_calls_and_takes_them_away_without_los
     failures = await _calls_while(small, small.mesh.scale("echo", 2))
     assert failures == []
     assert [pod.name for pod in small.mesh.status().pods if pod.workload == "small/echo"] == ["echo-0", "echo-1"]
+
+
+async def test_a_refusal_is_told_also_if_pods_come_and_go_meanwhile(small: Small) -> None:
+    async def tell() -> None:
+        while True:
+            with contextlib.suppress(MeshError):
+                await small.mesh._tell()
+            await asyncio.sleep(0.001)
+
+    text = small.routes.read_text()
+    telling = asyncio.create_task(tell())
+    try:
+        save(small.routes, text.replace("    - route:", f"{TOO_LARGE}\n      route:"))
+        with pytest.raises(Problems, match="Envoy refuses"):
+            await small.mesh.apply()
+    finally:
+        telling.cancel()
+    assert await small.caller.code() == "OK"
+
+
+async def test_pods_that_do_not_become_ready_after_a_change_are_put_back(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_READY_WITHIN", Limit.SOON.value)
+    local = small.deploy / "local.yaml"
+    text = local.read_text()
+    save(local, text.replace('["${python}", -m', "[sleep, inf"))
+    with pytest.raises(MeshError, match=r"not ready after(.|\n)*Everything was put back as it was"):
+        await small.mesh.apply()
+    assert {pod.name for pod in small.mesh.status().pods if pod.ready} == {"echo-0", "echo-1", "gateway-0"}
+    assert "put back" in str(small.mesh.status().problems[0])
+    assert await small.caller.code() == "OK"
+    save(local, text)
+    await small.mesh.apply()
 
 
 async def test_a_rolling_restart_loses_no_call(small: Small) -> None:
