@@ -36,11 +36,12 @@ def up(settings: Settings, tell: Tell) -> None:
 CALL = """
 Everything runs. Next:
 
-  make kind-forward                            the gateway at 127.0.0.1:{port}, until Ctrl-C; then in another terminal
-  make demo                                    or any client: python -m clients --help
-  kubectl --context {context} apply -k deploy/istio     an edited policy is in force
-  make kind-test                               the tests of tests/mesh, against this cluster
-  make kind-down                               nothing is left
+  make kind-forward     the gateway at 127.0.0.1:{port}, until Ctrl-C; then in another terminal
+  make demo             or any client: python -m clients --help
+  make kind-test        the tests of tests/mesh, against this cluster
+  make kind-down        nothing is left
+
+An edited policy: kubectl --context {context} apply -k deploy/istio
 """
 
 
@@ -97,7 +98,7 @@ def follow(todo: Sequence[Step], kubectl: Kubectl, tell: Tell) -> None:
         except Failed:
             ready.trouble(kubectl, step.look_into, _indented(tell))
             raise
-        tell(f"    done in {time.monotonic() - begun:.0f} s")
+        tell(f"done in {time.monotonic() - begun:.0f} s")
 
 
 def apply(kubectl: Kubectl, words: Iterable[str], tell: Tell) -> None:
