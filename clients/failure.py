@@ -26,20 +26,6 @@ def reason(error: grpc.aio.AioRpcError) -> str:
     return ""
 
 
-def reason_value(error: grpc.aio.AioRpcError, name: str) -> str:
-    """A value of ErrorInfo.metadata; empty if there is none."""
-    for info in _details(error, error_details_pb2.ErrorInfo):
-        return str(info.metadata.get(name, ""))
-    return ""
-
-
-def retry_after_seconds(error: grpc.aio.AioRpcError) -> float | None:
-    """RetryInfo's delay, if the error has one."""
-    for info in _details(error, error_details_pb2.RetryInfo):
-        return float(info.retry_delay.ToTimedelta().total_seconds())
-    return None
-
-
 def described(error: grpc.aio.AioRpcError) -> str:
     """`CODE REASON: message`, and below it what is wrong with which field."""
     name = f"{error.code().name} {reason(error)}".rstrip()
