@@ -9,11 +9,17 @@ import grpc
 from clients import failure, reconnect
 from clients.channel import Gateway
 from clients.reconnect import Back, Backoff, Lost
-from protos.chat.v1.chat_pb2 import Message, WatchRoomRequest
+from clients.room import SILENCE_SECONDS
+from protos.chat.v1.chat_pb2 import Message, WatchRoomRequest, WatchRoomResponse
 
 
 async def watched(
-    gateway: Gateway, room: str, *, resume_after: int, backoff: Backoff | None = None
+    gateway: Gateway,
+    room: str,
+    *,
+    resume_after: int,
+    backoff: Backoff | None = None,
+    silence_seconds: float = SILENCE_SECONDS,
 ) -> AsyncIterator[Message | Lost | Back]:
     """The room's messages behind a sequence, each once and in order, for as long as one asks for them.
 
@@ -23,8 +29,13 @@ async def watched(
     last, attempt, alive_at = resume_after, 0, time.monotonic()
     while True:
         request = WatchRoomRequest(room=room, resume_after=last)
+        call = gateway.chat.WatchRoom(request, metadata=gateway.metadata(room))
         try:
-            async for response in gateway.chat.WatchRoom(request, metadata=gateway.metadata(room)):
+            while True:
+                async with asyncio.timeout(silence_seconds):
+                    response = await call.read()
+                if not isinstance(response, WatchRoomResponse):  # the end, with OK
+                    break
                 if attempt:
                     yield Back(time.monotonic() - alive_at)
                 attempt, alive_at = 0, time.monotonic()
@@ -37,6 +48,10 @@ async def watched(
             if not reconnect.may_resume(error):
                 raise
             lost, on_purpose = failure.described(error), reconnect.at_once(error)
+        except TimeoutError:
+            lost, on_purpose = f"no sign of life for {silence_seconds:.0f} s", False
+        finally:
+            call.cancel()
         attempt += 1
         wait = 0.0 if on_purpose and attempt == 1 else backoff.seconds(attempt)
         yield Lost(lost, attempt, wait)

@@ -43,3 +43,17 @@ async def test_a_room_that_nobody_joined_is_an_error() -> None:
     async with serving() as gateway:
         with pytest.raises(grpc.aio.AioRpcError, match="NOT_FOUND"):
             await read(gateway, 1)
+
+
+async def test_a_stream_without_a_sign_of_life_is_given_up() -> None:
+    """The server breaks every silence: one that lasts is a dead path."""
+    chat = ScriptedChat()
+    await chat.commit("lobby", "1", "1", "bob")
+    async with serving(chat) as gateway, asyncio.timeout(10):
+        watching = watched(gateway, "lobby", resume_after=0, backoff=QUICK, silence_seconds=0.05)
+        first, lost, back = [await anext(watching) for _ in range(3)]
+        assert isinstance(first, Message)
+        assert isinstance(lost, Lost)
+        assert "no sign of life" in lost.why
+        assert isinstance(back, Back)
+        await watching.aclose()  # type: ignore[attr-defined]  # an async generator
