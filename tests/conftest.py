@@ -11,6 +11,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """A shell that starts the suite in the background has it ignore Ctrl-C, and so would every program that it starts."""
+    """A shell that starts the suite in the background has it ignore Ctrl-C, and its programs too."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
