@@ -101,3 +101,12 @@ def ago(when: float) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit} ago"
     return f"{seconds} s ago"
+
+
+def hints(status: Status) -> None:
+    """What to try next."""
+    if status.next:
+        width = max(len(hint.command) for hint in status.next)
+        click.echo("\nNext:")
+        for hint in status.next:
+            click.echo(f"  {hint.command:{width}}  {hint.what}")

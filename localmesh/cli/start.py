@@ -21,12 +21,6 @@ from localmesh.runtime.dirs import Dirs
 if TYPE_CHECKING:
     from localmesh.control.control_pb2 import Status
 
-NEXT = """
-Next:
-  make demo               a guided tour
-  make chat USER=ada      a chat in this terminal
-  make status             the pods; more of the mesh: localmesh --help"""
-
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[PATH]…")
@@ -66,7 +60,8 @@ def up(
         return
     show.pods(status)
     if ours:
-        click.echo(f"\nReady after {time.time() - began:.1f} s.\n{NEXT}")
+        click.echo(f"\nReady after {time.time() - began:.1f} s.")
+        show.hints(status)
 
 
 def _up(paths: tuple[Path, ...], where: Dirs, began: float, *, quiet: bool) -> "tuple[Status, bool]":

@@ -20,6 +20,7 @@ def encode_status(status: MeshStatus) -> messages.Status:
             for phase in status.phases
         ],
         gateways=status.gateways,
+        next=[messages.Hint(command=command, what=what) for command, what in status.next.items()],
     )
 
 

@@ -78,6 +78,8 @@ class LocalRun:
 
     images: Mapping[str, Image] = field(default_factory=dict)
     expose: tuple[Expose, ...] = ()
+    # Commands to try once it runs, each with what it does.
+    next: Mapping[str, str] = field(default_factory=dict)
 
     def image(self, reference: str) -> Image | None:
         """How `reference` is run: as it is named, or without its digest, its tag, or docker.io's prefixes."""

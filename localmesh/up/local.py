@@ -60,6 +60,7 @@ class WrittenLocalRun(Record):
     kind: str
     images: Mapping[str, WrittenImage] = empty_map()
     expose: tuple[WrittenExpose, ...] = ()
+    next: Mapping[str, str] = empty_map()
 
 
 def local_run(documents: Documents) -> LocalRun:
@@ -72,6 +73,7 @@ def local_run(documents: Documents) -> LocalRun:
     return LocalRun(
         images={name: _image(image) for name, image in written.images.items()},
         expose=tuple(Expose(one.gateway, one.port, one.address, one.at("address")) for one in written.expose),
+        next=written.next,
     )
 
 

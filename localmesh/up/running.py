@@ -134,6 +134,7 @@ class RunningMesh:
             warnings=self._design.warnings,
             phases=tuple(self._phases.ended),
             gateways=tuple(expose.address for expose in self._design.written.local.expose),
+            next=self._design.written.local.next,
         )
 
     async def statuses(self) -> AsyncIterator[MeshStatus]:

@@ -1,7 +1,7 @@
 """What a running mesh tells of itself, as values."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -69,3 +69,4 @@ class MeshStatus:
     warnings: tuple[Problem, ...] = ()
     phases: tuple[Phase, ...] = ()
     gateways: tuple[str, ...] = ()
+    next: Mapping[str, str] = field(default_factory=dict)  # commands to try, each with what it does

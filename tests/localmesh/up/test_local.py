@@ -44,6 +44,11 @@ def test_every_field_arrives() -> None:
     assert expose.where.line == 17
 
 
+def test_what_to_try_next_keeps_its_order() -> None:
+    local = local_run(loads(WHOLE + "next: {make z: the first, make a: the second}\n"))
+    assert list(local.next.items()) == [("make z", "the first"), ("make a", "the second")]
+
+
 def test_no_document_is_an_empty_local_run() -> None:
     assert local_run(loads("")) == LocalRun()
 
