@@ -17,6 +17,12 @@ from localmesh.control.control_pb2 import PodStatus, Status
 from localmesh.errors import Problem
 
 _A_LINE_EACH = 10_000
+# Where deploy/local.yaml has no `next` of its own.
+NEXT = [
+    ("localmesh status", "the pods"),
+    ("localmesh logs POD -f", "what a pod writes"),
+    ("localmesh apply", "wait until an edit is in force"),
+]
 COLOURS = {"Ready": "green", "NotReady": "red", "Backoff": "red", "Stopping": "dim", "Stopped": "dim"}
 
 
@@ -105,8 +111,8 @@ def ago(when: float) -> str:
 
 def hints(status: Status) -> None:
     """What to try next."""
-    if status.next:
-        width = max(len(hint.command) for hint in status.next)
-        click.echo("\nNext:")
-        for hint in status.next:
-            click.echo(f"  {hint.command:{width}}  {hint.what}")
+    next_ = [(hint.command, hint.what) for hint in status.next] or NEXT
+    width = max(len(command) for command, _ in next_)
+    click.echo("\nNext:")
+    for command, what in next_:
+        click.echo(f"  {command:{width}}  {what}")

@@ -6,8 +6,8 @@ create table users (
     -- What is compared: the name and the e-mail without regard to case. "C" so that a prefix is a range of the index.
     name_key   text        not null collate "C",
     email_key  text        not null collate "C",
-    created_at timestamptz not null default clock_timestamp(),
-    updated_at timestamptz not null default clock_timestamp(),
+    created_at timestamptz not null default statement_timestamp(),
+    updated_at timestamptz not null default statement_timestamp(),
     -- Rises with every change: the etag.
     version    bigint      not null default 1,
     constraint users_email_key unique (email_key)
