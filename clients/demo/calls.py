@@ -26,7 +26,7 @@ async def answered(gateway: Gateway, user_id: str) -> Answer:
     """One call."""
     call = gateway.users.GetUser(GetUserRequest(id=user_id), metadata=gateway.metadata(), timeout=UNARY_SECONDS)
     await call
-    said = dict(await call.initial_metadata())
+    said = dict(await call.trailing_metadata())
     return Answer(str(said.get("x-version", "?")), str(said.get("x-pod", "?")), time.monotonic())
 
 

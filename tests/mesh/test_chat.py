@@ -52,7 +52,7 @@ async def replicas(who: Somebody, room: str) -> dict[str, str]:
         call = who.chat.ListMessages(
             ListMessagesRequest(room="lobby"), metadata=(*who.metadata, ("x-room", value)), timeout=10
         )
-        found.setdefault(header(await call.initial_metadata(), "x-pod"), value)
+        found.setdefault(header(await call.trailing_metadata(), "x-pod"), value)
         if len(found) == 2:
             return found
     raise AssertionError(f"two hundred values of x-room all lead to {set(found)}")

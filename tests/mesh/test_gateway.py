@@ -163,6 +163,6 @@ async def test_who_is_no_user_cannot_post(mesh: Mesh, somebody: Somebody) -> Non
 async def test_the_peer_that_user_sees_is_the_gateway_by_its_certificate(mesh: Mesh, somebody: Somebody) -> None:
     """The access of the call stands in the log of the replica that answered, with the SPIFFE id of its client."""
     call = somebody.users.GetUser(GetUserRequest(id=somebody.id), metadata=somebody.metadata, timeout=10)
-    pod = header(await call.initial_metadata(), "x-pod")
+    pod = header(await call.trailing_metadata(), "x-pod")
     await call
     assert "spiffe://cluster.local/ns/mesh/sa/gateway" in mesh.logs(f"mesh/{pod}")

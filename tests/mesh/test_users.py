@@ -35,7 +35,7 @@ async def test_a_repeated_create_on_other_replicas_makes_one_user(somebody: Some
     request = CreateUserRequest(name=name, email=f"{name}@example.com", request_id=str(uuid.uuid4()))
     calls = [somebody.users.CreateUser(request, metadata=somebody.metadata, timeout=20) for _ in range(40)]
     made = await asyncio.gather(*calls)
-    pods = {header(await call.initial_metadata(), "x-pod") for call in calls}
+    pods = {header(await call.trailing_metadata(), "x-pod") for call in calls}
     assert len({user.id for user in made}) == 1
     assert len(pods) > 1
     listed = somebody.users.ListUsers(ListUsersRequest(name_prefix=name), metadata=somebody.metadata, timeout=20)

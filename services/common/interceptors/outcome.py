@@ -51,16 +51,18 @@ def mapped_errors(replica: Headers) -> Layer:
 
 
 def replica_headers(replica: Headers) -> Layer:
-    """Sends `replica` (x-pod, x-version) as initial metadata, with the first response and never before it.
+    """Sends `replica` (x-pod, x-version): of a single response in the trailers, of a stream with its first response.
 
     A failure before the first response must be "trailers only": a proxy reads grpc-status for its retries in the
     response's headers, and once other headers were sent it cannot retry any more (Envoy, "x-envoy-retry-grpc-on").
+    For the same reason a single response goes out in one piece, headers and all: a replica that is killed has then
+    answered whole or not at all.
     """
 
     def layer(method: Method, proceed: Behaviour) -> Behaviour:
         async def unary(request: Any, context: Any) -> Any:
             response = await proceed(request, context)
-            await context.send_initial_metadata(replica)
+            context.set_trailing_metadata(replica)
             return response
 
         async def streaming(request: Any, context: Any) -> None:
