@@ -32,12 +32,18 @@ $(VENV)/bin/python:
 $(VENV)/.installed: requirements.lock pyproject.toml $(VENV)/bin/python
 	@echo "pip install -r requirements.lock" >&2
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock >&2
+	@$(LAST) requirements.lock | $(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --force-reinstall \
+	  --require-hashes -r /dev/stdin >&2
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e . >&2
 	@touch $@
 
 $(VENV)/.stubs: $(PROTOS) protos/generate.py $(VENV)/.installed
 	@$(BIN)/python -m protos.generate
 	@touch $@
+
+# xds-protos carries older modules under opentelemetry-proto's names, without what the exporter imports: of the two, the
+# one that is installed last counts, and both work with the newer.
+LAST := awk '/^opentelemetry-proto==/,/[^\\]$$/'
 
 protos: install ## Stubs from the .proto files
 
