@@ -10,6 +10,9 @@ from localmesh.control.control_pb2 import KillRequest, RestartRequest, ScaleRequ
 from localmesh.runtime import dirs
 
 
+_MOST_DIGITS = 9  # of a number that the control API can carry; what this machine has room for is the mesh's to say
+
+
 class Replicas(click.ParamType[tuple[str, int]]):
     """`NAME=N`."""
 
@@ -20,6 +23,8 @@ class Replicas(click.ParamType[tuple[str, int]]):
         workload, equals, number = str(value).rpartition("=")
         if not equals or not workload or not number.isascii() or not number.isdigit():
             self.fail(f"{value!r} is not NAME=N, such as user-v1=3", param, ctx)
+        if len(number) > _MOST_DIGITS:
+            self.fail(f"{value!r} asks for more pods than any mesh has", param, ctx)
         return workload, int(number)
 
 

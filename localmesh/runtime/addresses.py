@@ -20,7 +20,7 @@ CLAIM_PORT = 15000
 # Where a pod's sidecar listens for what its app dials; below the ports that the kernel hands out by itself (32768).
 FIRST_DIAL_PORT = 20000
 _BLOCKS = range(16, 251)
-_PODS = 120 * 250
+PODS = 120 * 250  # for as many a block has addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class Block:
         """The addresses of these pods (`namespace/name`). MeshError if there are not enough: then none is taken."""
         wanted = dict.fromkeys(pods)
         new = [pod for pod in wanted if pod not in self._taken]
-        if len(self._taken) + len(new) > _PODS:
-            raise MeshError(f"a mesh has addresses for {_PODS} pods in its life", "ask for fewer pods")
+        if len(self._taken) + len(new) > PODS:
+            raise MeshError(f"a mesh has addresses for {PODS} pods in its life", "ask for fewer pods")
         for at, pod in enumerate(new, len(self._taken)):
             high, low = 1 + at // 250, 1 + at % 250
             self._taken[pod] = PodAddress(f"127.{self.number}.{high}.{low}", f"127.{self.number}.{128 + high}.{low}")

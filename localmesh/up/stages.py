@@ -20,6 +20,7 @@ from localmesh.runtime.plan import Machine, plan
 from localmesh.runtime.podplan import PodPlan
 from localmesh.up.host import imagined
 from localmesh.up.local import local_run
+from localmesh.up.room import require_room
 from localmesh.xds import patching
 from localmesh.xds.capture import capture
 from localmesh.xds.compile import compile as compile_pod
@@ -60,7 +61,7 @@ def read(paths: Iterable[Path], replicas: Mapping[str, int] | None = None, memo:
 def meant(
     written: Written, placements: Mapping[str, Placement] | None = None, memo: Memo | None = None
 ) -> tuple[Mesh, tuple[Problem, ...]]:
-    """The mesh that is meant, and warnings of what was probably not. Raises Problems."""
+    """The mesh that is meant, and warnings of what was probably not. Raises Problems, MeshError if it is too large."""
     resolution = (memo or Memo()).made("mesh", _resolved, written, placements or {})
     problems = (*resolution.problems, *patching.problems(resolution.mesh.patches))
     if problems:
@@ -126,6 +127,7 @@ def _placed(design: Design, placements: Mapping[str, Placement], memo: Memo | No
 
 
 def _resolved(written: Written, placements: Mapping[str, Placement]) -> Resolution:
+    require_room(written.documents, written.replicas)
     return resolve(written.documents, placements, written.replicas)
 
 
@@ -143,7 +145,7 @@ def compiled(written: Written) -> Compiled:
 
     Raises Problems where a patch holds what is no message of Envoy's.
     """
-    found = resolve(written.documents, {}, written.replicas)
+    found = _resolved(written, {})
     unreadable = tuple(patching.problems(found.mesh.patches))
     if unreadable:
         raise Problems(unreadable)

@@ -71,6 +71,15 @@ def test_scale_returns_when_the_pods_are_there_and_when_they_are_gone(mesh: Runn
     assert "echo-2" not in mesh.pods()
 
 
+@pytest.mark.parametrize("number", ["999999", "99999999999"])
+def test_scale_refuses_more_pods_than_this_machine_has_addresses_for(mesh: Running, number: str) -> None:
+    done = mesh.run("scale", f"echo={number}")
+    assert done.returncode != 0
+    assert number in done.stderr
+    assert "Traceback" not in done.stderr
+    assert mesh.pods()["echo-0"]["ready"] is True
+
+
 def test_restart_replaces_the_pods(mesh: Running) -> None:
     before = {name: pod["started_at"] for name, pod in mesh.pods().items()}
     mesh.does("restart", "echo")

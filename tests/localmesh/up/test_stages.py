@@ -48,6 +48,25 @@ def test_replicas_that_a_person_asked_for_are_stronger_than_the_files() -> None:
     assert sum(pod.workload == "echo" for pod in mesh.pods) == 5
 
 
+def test_more_pods_than_there_are_addresses_are_told_with_their_place_before_one_is_made(tmp_path: Path) -> None:
+    """Two thousand million pods, which no stage could hold."""
+    text = (BUNDLES[0] / "echo.yaml").read_text().replace("replicas: 2", "replicas: 2000000000")
+    (tmp_path / "echo.yaml").write_text(text)
+    written = stages.read([tmp_path])
+    for stage in (stages.meant, stages.compiled):
+        with pytest.raises(Problems, match="addresses for 30000 pods") as found:
+            stage(written)
+        (problem,) = found.value.problems
+        line = 1 + text[: text.index("replicas: 2000000000")].count("\n")
+        assert (problem.where.file, problem.where.line) == (str(tmp_path / "echo.yaml"), line)
+
+
+def test_more_pods_than_there_are_addresses_are_refused_to_a_person_too() -> None:
+    with pytest.raises(MeshError, match="small/echo asks for 999999") as found:
+        stages.meant(stages.read(BUNDLES[:1], {"small/echo": 999_999}))
+    assert not isinstance(found.value, Problems)
+
+
 def test_problems_of_references_are_raised_by_check(tmp_path: Path) -> None:
     text = (BUNDLES[0] / "routes.yaml").read_text().replace("host: echo", "host: ecko")
     (tmp_path / "routes.yaml").write_text(text)
