@@ -9,7 +9,6 @@ from localmesh.control.client import connected
 from localmesh.control.control_pb2 import KillRequest, RestartRequest, ScaleRequest
 from localmesh.runtime import dirs
 
-
 _MOST_DIGITS = 9  # of a number that the control API can carry; what this machine has room for is the mesh's to say
 
 

@@ -18,7 +18,7 @@ def require_room(documents: Documents, asked: Mapping[str, int]) -> None:
     """
     if is_cluster(documents):  # whose pods are read, and none is made
         return
-    workloads = (*documents.of(Deployment), *documents.of(StatefulSet))
+    workloads: tuple[Deployment | StatefulSet, ...] = (*documents.of(Deployment), *documents.of(StatefulSet))
     written = {f"{each.namespace}/{each.name}": each.spec for each in workloads}
     numbers = {key: asked.get(key, 1 if spec.replicas is None else spec.replicas) for key, spec in written.items()}
     total = sum(numbers.values())
