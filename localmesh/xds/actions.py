@@ -10,6 +10,7 @@ from envoy.extensions.retry.priority.previous_priorities.v3 import previous_prio
 from envoy.type.matcher.v3 import regex_pb2
 from envoy.type.v3 import percent_pb2
 from google.protobuf import duration_pb2
+from google.rpc import code_pb2
 
 from localmesh.mesh.routes import (
     Cors,
@@ -39,31 +40,6 @@ from localmesh.xds.wire import (
 
 _Action = routes.RouteAction
 
-# google.rpc.Code by name, as `fault.abort.grpcStatus` writes it.
-GRPC_CODES = {
-    name: number
-    for number, name in enumerate(
-        (
-            "OK",
-            "CANCELLED",
-            "UNKNOWN",
-            "INVALID_ARGUMENT",
-            "DEADLINE_EXCEEDED",
-            "NOT_FOUND",
-            "ALREADY_EXISTS",
-            "PERMISSION_DENIED",
-            "RESOURCE_EXHAUSTED",
-            "FAILED_PRECONDITION",
-            "ABORTED",
-            "OUT_OF_RANGE",
-            "UNIMPLEMENTED",
-            "INTERNAL",
-            "UNAVAILABLE",
-            "DATA_LOSS",
-            "UNAUTHENTICATED",
-        )
-    )
-}
 _REDIRECT_CODES = {
     301: routes.RedirectAction.MOVED_PERMANENTLY,
     302: routes.RedirectAction.FOUND,
@@ -224,7 +200,7 @@ def _abort(one: Fault) -> fault_pb2.FaultAbort | None:
     if one.abort_http is not None:
         return fault_pb2.FaultAbort(http_status=one.abort_http, percentage=share)
     if one.abort_grpc is not None:
-        return fault_pb2.FaultAbort(grpc_status=GRPC_CODES[one.abort_grpc], percentage=share)
+        return fault_pb2.FaultAbort(grpc_status=code_pb2.Code.Value(one.abort_grpc), percentage=share)
     return None
 
 
