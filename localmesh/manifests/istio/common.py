@@ -66,6 +66,21 @@ class PolicyTargetReference(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attached(Record):
+    """What a policy is for: pods by their labels, or targets by name. Neither is the whole namespace."""
+
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (
+        ("selector", "target_refs"),
+        ("selector", "target_ref"),
+        ("target_ref", "target_refs"),
+    )
+
+    selector: LabelSelector | None = None
+    target_ref: PolicyTargetReference | None = None
+    target_refs: tuple[PolicyTargetReference, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePort(Record):
     """A port of a ServiceEntry, with the port its endpoints listen on when that is another."""
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from localmesh.manifests.istio.common import LabelSelector, PolicyTargetReference
+from localmesh.manifests.istio.common import Attached, LabelSelector
 from localmesh.manifests.record import Record, Resource, Timeout, UInt32, also_named
 
 MutualTLSMode = Literal["UNSET", "DISABLE", "PERMISSIVE", "STRICT"]
@@ -108,18 +108,9 @@ class ExtensionProviderRef(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizationPolicySpec(Record):
+class AuthorizationPolicySpec(Attached):
     """An absent action is ALLOW; ALLOW without rules denies all."""
 
-    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (
-        ("selector", "target_refs"),
-        ("selector", "target_ref"),
-        ("target_ref", "target_refs"),
-    )
-
-    selector: LabelSelector | None = None
-    target_ref: PolicyTargetReference | None = None
-    target_refs: tuple[PolicyTargetReference, ...] = ()
     rules: tuple[Rule, ...] = ()
     action: Action | None = None
     provider: ExtensionProviderRef | None = None
@@ -169,18 +160,9 @@ class JWTRule(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestAuthenticationSpec(Record):
+class RequestAuthenticationSpec(Attached):
     """Which tokens are verified. A request without a token passes; one with a bad token is refused."""
 
-    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (
-        ("selector", "target_refs"),
-        ("selector", "target_ref"),
-        ("target_ref", "target_refs"),
-    )
-
-    selector: LabelSelector | None = None
-    target_ref: PolicyTargetReference | None = None
-    target_refs: tuple[PolicyTargetReference, ...] = ()
     jwt_rules: tuple[JWTRule, ...] = ()
 
 

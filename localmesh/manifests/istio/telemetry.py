@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from localmesh.manifests.istio.common import LabelSelector, PolicyTargetReference
+from localmesh.manifests.istio.common import Attached
 from localmesh.manifests.record import Interval, Record, Resource, empty_map
 
 WorkloadMode = Literal["CLIENT_AND_SERVER", "CLIENT", "SERVER"]
@@ -148,18 +148,9 @@ class AccessLogging(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TelemetrySpec(Record):
+class TelemetrySpec(Attached):
     """What is observed, and how."""
 
-    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (
-        ("selector", "target_refs"),
-        ("selector", "target_ref"),
-        ("target_ref", "target_refs"),
-    )
-
-    selector: LabelSelector | None = None
-    target_ref: PolicyTargetReference | None = None
-    target_refs: tuple[PolicyTargetReference, ...] = ()
     tracing: tuple[Tracing, ...] = ()
     metrics: tuple[Metrics, ...] = ()
     access_logging: tuple[AccessLogging, ...] = ()

@@ -4,7 +4,14 @@ from collections.abc import Iterator
 
 from localmesh import codes
 from localmesh.errors import Problem
-from localmesh.manifests.istio.virtual_service import TCPRoute, TLSRoute, VirtualService, VirtualServiceSpec
+from localmesh.manifests.istio.virtual_service import (
+    L4MatchAttributes,
+    TCPRoute,
+    TLSMatchAttributes,
+    TLSRoute,
+    VirtualService,
+    VirtualServiceSpec,
+)
 from localmesh.manifests.rules import visibility
 from localmesh.manifests.rules.destinations import destination_problems, weight_problems
 from localmesh.manifests.rules.gateway_names import gateway_name_problems, gateway_name_warnings
@@ -109,27 +116,27 @@ def _tls(route: TLSRoute, spec: VirtualServiceSpec) -> Iterator[Problem]:
                 wrong = f'the server name "{host}" is in none of the hosts: {", ".join(spec.hosts)}'
             if wrong:
                 yield Problem(match.at("sni_hosts", index), wrong)
-        for index, subnet in enumerate(match.destination_subnets):
-            if wrong := wrong_subnet(subnet):
-                yield Problem(match.at("destination_subnets", index), wrong)
-        yield from label_problems(match.source_labels, match.at("source_labels"))
-        yield from gateway_name_problems(match)
-    if not route.route:
-        yield Problem(route.where, "a TLS route needs a route")
-    for each in route.route:
-        yield from destination_problems(each.destination)
-    yield from weight_problems(route.route)
+        yield from _connections(match)
+    yield from _destinations(route, "TLS")
 
 
 def _tcp(route: TCPRoute) -> Iterator[Problem]:
     for match in route.match:
-        for index, subnet in enumerate(match.destination_subnets):
-            if wrong := wrong_subnet(subnet):
-                yield Problem(match.at("destination_subnets", index), wrong)
-        yield from label_problems(match.source_labels, match.at("source_labels"))
-        yield from gateway_name_problems(match)
+        yield from _connections(match)
+    yield from _destinations(route, "TCP")
+
+
+def _connections(match: TLSMatchAttributes | L4MatchAttributes) -> Iterator[Problem]:
+    for index, subnet in enumerate(match.destination_subnets):
+        if wrong := wrong_subnet(subnet):
+            yield Problem(match.at("destination_subnets", index), wrong)
+    yield from label_problems(match.source_labels, match.at("source_labels"))
+    yield from gateway_name_problems(match)
+
+
+def _destinations(route: TLSRoute | TCPRoute, kind: str) -> Iterator[Problem]:
     if not route.route:
-        yield Problem(route.where, "a TCP route needs a route")
+        yield Problem(route.where, f"a {kind} route needs a route")
     for each in route.route:
         yield from destination_problems(each.destination)
     yield from weight_problems(route.route)
