@@ -260,9 +260,9 @@ SELECTS_ALL = Code(
 )
 SELECTS_NOTHING = Code(
     "LM403",
-    "A policy whose selector no pod matches",
+    "A policy whose selector no pod matches, or whose target no pod serves",
     "It is in force nowhere.",
-    "Compare the labels with those of the pods.",
+    "Compare the labels with those of the pods, the target with the names of the Gateways.",
     "IST0127",
 )
 METHOD_IS_A_PATH = Code(

@@ -5,53 +5,44 @@ from collections.abc import Iterator
 from localmesh import codes
 from localmesh.manifests.documents import Documents
 from localmesh.manifests.istio import AuthorizationPolicy, RequestAuthentication
-from localmesh.manifests.istio.common import LabelSelector
 from localmesh.manifests.istio.security import JWTRule
 from localmesh.manifests.istio.security import Operation as WrittenOperation
 from localmesh.manifests.istio.security import Rule as WrittenRule
 from localmesh.manifests.istio.security import Source as WrittenSource
 from localmesh.mesh.identity import Labels
 from localmesh.mesh.security import AccessPolicy, Action, Condition, JwtHeader, JwtRule, Operation, Rule, Source
+from localmesh.resolve.attaching import Attaching
 from localmesh.resolve.findings import Findings
-from localmesh.resolve.selection import Selected, oldest_first
+from localmesh.resolve.selection import oldest_first
 
 DRY_RUN = "istio.io/dry-run"
 
 
 class Access:
-    """All AuthorizationPolicies by namespace and selector; one of the root namespace reaches every namespace."""
+    """All AuthorizationPolicies, by where they are attached; one of the root namespace reaches every namespace."""
 
     def __init__(self, documents: Documents, root_namespace: str, findings: Findings) -> None:
-        self._root = root_namespace
-        self._policies: Selected[AccessPolicy] = Selected()
+        self._policies: Attaching[AccessPolicy] = Attaching(root_namespace)
         for each in oldest_first(documents.of(AuthorizationPolicy)):
-            self._policies.add(each.namespace, _labels(each.spec.selector), _policy(each, findings))
+            self._policies.add(each, each.spec, _policy(each, findings))
 
     def of(self, namespace: str, labels: Labels) -> tuple[AccessPolicy, ...]:
         """The policies of a pod in istiod's order: the root namespace's, then its own namespace's, each by age."""
-        found = self._policies.of(self._root, labels)
-        return tuple(found if namespace == self._root else found + self._policies.of(namespace, labels))
+        return tuple(self._policies.of(namespace, labels))
 
 
 class Tokens:
     """All RequestAuthentications; those of root namespace, namespace and workload are combined."""
 
-    def __init__(self, documents: Documents, root_namespace: str, findings: Findings) -> None:
-        self._root = root_namespace
-        self._rules: Selected[tuple[JwtRule, ...]] = Selected()
+    def __init__(self, documents: Documents, root_namespace: str) -> None:
+        self._rules: Attaching[tuple[JwtRule, ...]] = Attaching(root_namespace)
         for each in oldest_first(documents.of(RequestAuthentication)):
-            self._rules.add(each.namespace, _labels(each.spec.selector), tuple(map(_jwt, each.spec.jwt_rules)))
+            self._rules.add(each, each.spec, tuple(map(_jwt, each.spec.jwt_rules)))
 
     def of(self, namespace: str, labels: Labels) -> tuple[JwtRule, ...]:
         """The rules of a pod by issuer, as istiod orders them."""
-        found = self._rules.of(self._root, labels)
-        if namespace != self._root:
-            found = found + self._rules.of(namespace, labels)
+        found = self._rules.of(namespace, labels)
         return tuple(sorted((rule for rules in found for rule in rules), key=lambda rule: rule.issuer))
-
-
-def _labels(selector: LabelSelector | None) -> Labels:
-    return selector.match_labels if selector else {}
 
 
 def _policy(written: AuthorizationPolicy, findings: Findings) -> AccessPolicy:

@@ -13,18 +13,19 @@ from localmesh.manifests.istio import (
     RequestAuthentication,
     Telemetry,
 )
-from localmesh.manifests.istio.common import Destination
+from localmesh.manifests.istio.common import Attached, Destination
 from localmesh.manifests.istio.virtual_service import HTTPRoute
 from localmesh.mesh import Workload
 from localmesh.mesh.identity import Labels
 from localmesh.mesh.pods import Proxy
 from localmesh.mesh.services import Service
+from localmesh.resolve.attaching import targets
 from localmesh.resolve.destination_rules import DestinationRules
 from localmesh.resolve.findings import Findings, nearest, nearest_host
 from localmesh.resolve.gateways import Gateways
 from localmesh.resolve.hosts import is_wildcard, matches, qualified
 from localmesh.resolve.outbound import World
-from localmesh.resolve.pods import Seat
+from localmesh.resolve.pods import GATEWAY_NAME, Seat
 from localmesh.resolve.retried_writes import check_retries
 from localmesh.resolve.selection import selects
 from localmesh.resolve.services import SeatIndex
@@ -218,6 +219,8 @@ def _check_selectors(documents: Documents, world: World, seats: tuple[Seat, ...]
         *documents.of(Telemetry),
     )
     for written in policies:
+        if isinstance(written.spec, Attached):
+            _check_targets(written.namespace, written.spec, index, findings)
         selector = written.spec.selector
         if selector is None or not selector.match_labels:
             continue
@@ -226,3 +229,10 @@ def _check_selectors(documents: Documents, world: World, seats: tuple[Seat, ...]
             findings.warn(
                 codes.SELECTS_NOTHING, selector.at("match_labels"), f"no pod of {written.namespace} has these labels"
             )
+
+
+def _check_targets(namespace: str, spec: Attached, index: SeatIndex, findings: Findings) -> None:
+    for target in targets(spec):
+        if not index.selected(namespace, {GATEWAY_NAME: target.name}):
+            what = f"no pod of {namespace} serves a Gateway {target.name} of the Gateway API"
+            findings.warn(codes.SELECTS_NOTHING, target.at("name"), what)

@@ -127,7 +127,7 @@ class _Policies:
         self.patches = EnvoyFilters(documents, root)
         self._proxies = ProxyConfigs(documents, world.settings)
         self._access = Access(documents, root, findings)
-        self._tokens = Tokens(documents, root, findings)
+        self._tokens = Tokens(documents, root)
         self._telemetries = Telemetries(documents, world, findings)
         self._outbounds = Outbounds(world)
 

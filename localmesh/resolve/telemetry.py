@@ -22,6 +22,7 @@ from localmesh.mesh.telemetry import (
     Telemetry,
     Tracing,
 )
+from localmesh.resolve.attaching import attached_labels
 from localmesh.resolve.findings import Findings
 from localmesh.resolve.log_providers import access_log, mesh_log
 from localmesh.resolve.outbound import World
@@ -41,11 +42,11 @@ class Telemetries:
         self._namespaces: dict[str, Written] = {}
         self._workloads: Selected[Written] = Selected()
         for each in oldest_first(documents.of(Written)):
-            selector = each.spec.selector
-            if selector is None or not selector.match_labels:
-                self._namespaces.setdefault(each.namespace, each)
-            else:
-                self._workloads.add(each.namespace, selector.match_labels, each)
+            for labels in attached_labels(each.spec):
+                if labels:
+                    self._workloads.add(each.namespace, labels, each)
+                else:
+                    self._namespaces.setdefault(each.namespace, each)
 
     def of(self, pod: Pod) -> tuple[Telemetry, Telemetry]:
         """(As a server, as a client); a gateway is a client."""

@@ -25,7 +25,7 @@ from localmesh.manifests.kubernetes import config, container, pod, service, volu
 from localmesh.manifests.record import Record, spelled
 
 _NOT_YET = "not compiled yet"
-_GATEWAY_API = "the Kubernetes Gateway API is not compiled yet: use a selector"
+_WAYPOINTS = "only the waypoints of ambient mode have such policies: use a selector"
 _NO_METRICS = "metrics are Envoy's own here: Istio's come from a filter that only Istio's build of Envoy has"
 _OTLP = "spans are sent by OTLP over gRPC only: use an opentelemetry provider"
 _NO_LIMITS = "a process here has no limits"
@@ -54,12 +54,6 @@ class Refusal:
             return None
         name = f"{self.spelled}: {value}" if self.values else self.name or self.spelled
         return name, record.at(self.field)
-
-
-def _targets(*records: type[Record]) -> Iterator[Refusal]:
-    for record in records:
-        for field in ("target_ref", "target_refs"):
-            yield Refusal(record, field, _GATEWAY_API, name="targetRef")
 
 
 def _fields(record: type[Record], why: str, *fields: str) -> Iterator[Refusal]:
@@ -115,7 +109,7 @@ REFUSED: tuple[Refusal, ...] = (
     Refusal(service.ServiceSpec, "traffic_distribution"),
     Refusal(service.ServiceSpec, "internal_traffic_policy", values=frozenset({"Local"})),
     # security
-    *_targets(security.AuthorizationPolicySpec, security.RequestAuthenticationSpec, telemetry.TelemetrySpec),
+    Refusal(common.PolicyTargetReference, "kind", _WAYPOINTS, frozenset({"GatewayClass", "Service", "ServiceEntry"})),
     *_fields(security.Source, _NOT_YET, "trust_domains", "not_trust_domains"),
     # telemetry
     Refusal(telemetry.TelemetrySpec, "metrics", _NO_METRICS),

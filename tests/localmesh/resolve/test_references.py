@@ -104,10 +104,10 @@ def test_a_rule_for_a_host_that_is_no_service_is_a_warning() -> None:
             istio(
                 "AuthorizationPolicy",
                 "p",
-                "rules: [{}]\ntargetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: g}]",
+                "rules: [{}]\ntargetRefs: [{kind: Service, name: user}]",
                 group="security",
             ),
-            "targetRef",
+            "kind: Service",
         ),
     ],
 )
