@@ -16,7 +16,7 @@ from rich.text import Text
 from localmesh.control.control_pb2 import PodStatus, Status
 from localmesh.errors import Problem
 
-_A_LINE_EACH = 10_000
+A_LINE_EACH = 10_000
 # Where deploy/local.yaml has no `next` of its own.
 NEXT = [
     ("localmesh status", "the pods"),
@@ -66,7 +66,7 @@ def parsed(text: str) -> dict[str, list[dict[str, object]]]:
 
 def pods(status: Status) -> None:
     """The pods as a table: as wide as the terminal, and elsewhere a line for each pod, however long its reason is."""
-    width = None if sys.stdout.isatty() else _A_LINE_EACH
+    width = None if sys.stdout.isatty() else A_LINE_EACH
     Console(highlight=False, width=width).print(pods_table(status))
 
 

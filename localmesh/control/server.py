@@ -12,6 +12,7 @@ from localmesh.control import control_pb2 as messages
 from localmesh.control.control_pb2_grpc import ControlServiceServicer, add_ControlServiceServicer_to_server
 from localmesh.control.failures import TRAILER, encode, encode_problems
 from localmesh.control.messages import encode_status
+from localmesh.control.policies import encode_policy
 from localmesh.errors import MeshError, Problems
 from localmesh.up.running import RunningMesh
 
@@ -88,6 +89,13 @@ class Control(ControlServiceServicer):
     async def GetConfig(self, request: messages.GetConfigRequest, context: Context) -> messages.GetConfigResponse:
         """See control.proto."""
         return messages.GetConfigResponse(json=self._mesh.config(request.pod))
+
+    @told
+    async def ListPolicies(
+        self, request: messages.ListPoliciesRequest, context: Context
+    ) -> messages.ListPoliciesResponse:
+        """See control.proto."""
+        return messages.ListPoliciesResponse(policies=map(encode_policy, self._mesh.policies()))
 
     @told
     async def Scale(self, request: messages.ScaleRequest, context: Context) -> messages.ScaleResponse:

@@ -15,6 +15,7 @@ from localmesh.runtime.dirs import Dirs
 from localmesh.runtime.wallet import Wallet
 from localmesh.up import stages
 from localmesh.up.host import Host
+from localmesh.up.in_force import InForce
 from localmesh.up.proxies import Proxies
 from localmesh.up.running import RunningMesh
 from localmesh.up.status import Phases
@@ -49,7 +50,11 @@ async def running(
         wallet = Wallet(new_authority(design.mesh.trust_domain, now=datetime.now(UTC)))
         proxies = Proxies(ads, where.socket("ads"), wallet, memo)
         mesh = RunningMesh(
-            paths=paths, host=host, proxies=proxies, design=design, memo=memo, ending=ending, phases=phases
+            paths=paths,
+            in_force=InForce(host=host, proxies=proxies, design=design, memo=memo),
+            memo=memo,
+            ending=ending,
+            phases=phases,
         )
         undo.push_async_callback(mesh.stop)
         await mesh.start()

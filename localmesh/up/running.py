@@ -1,7 +1,6 @@
-"""A running mesh: performs what `stages` decides, at the start and whenever something changes.
+"""A running mesh: what a person can ask of it, and what it does by itself when a file is saved or a pod ends.
 
-Everything that can be wrong is found before anything is touched. What is in force is one value, `_design`: a change
-puts another in its place, tells the proxies, and puts the old one back if one of them refuses.
+Everything that can be wrong is found before anything is touched; how a change comes into force is `in_force`'s.
 """
 
 import asyncio
@@ -12,21 +11,18 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from localmesh.ads import Refused
 from localmesh.errors import MeshError, Problem
 from localmesh.memo import Memo
+from localmesh.observe.policies import History, Policy, policies
 from localmesh.runtime.pod import PodState
-from localmesh.runtime.supervisor import Supervisor
 from localmesh.up import stages
-from localmesh.up.host import Host
+from localmesh.up.in_force import Applied, InForce
 from localmesh.up.known import known
-from localmesh.up.proxies import Proxies
-from localmesh.up.refusal import explained, told
-from localmesh.up.stages import Design, Written
+from localmesh.up.refusal import told
 from localmesh.up.starts import Starts, does_not_start
 from localmesh.up.status import MeshStatus, Phases, PodStatus
 from localmesh.up.watch import saves
@@ -35,18 +31,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 READY_SECONDS = 120.0
-ACK_SECONDS = 15.0
 # A program that ends so often before it was ever ready will not get well by itself.
 FUTILE_RESTARTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """What a change came to: the pods (`namespace/name`) whose proxies were told something new."""
-
-    changed: tuple[str, ...]
-    seconds: float
-    warnings: tuple[Problem, ...]
 
 
 class RunningMesh:
@@ -56,22 +42,19 @@ class RunningMesh:
         self,
         *,
         paths: tuple[Path, ...],
-        host: Host,
-        proxies: Proxies,
-        design: Design,
+        in_force: InForce,
         memo: Memo,
         ending: asyncio.Event,
         phases: Phases,
     ) -> None:
         self.ending = ending
-        self._paths, self._host, self._proxies, self._design = paths, host, proxies, design
-        self._memo = memo
+        self._paths, self._in_force, self._memo = paths, in_force, memo
+        self._supervisor = in_force.supervisor
         self._phases, self._starts = phases, Starts(phases)
-        self._supervisor = Supervisor(bootstrap=proxies.bootstrap, on_change=self._tell)
         self._started = False
         self._problems: tuple[Problem, ...] = ()
+        self._history = History().in_force(in_force.design.written.documents, time.time())
         self._changing = asyncio.Lock()  # what shall run
-        self._telling = asyncio.Lock()  # what the proxies are told
         self._stirred = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -79,10 +62,10 @@ class RunningMesh:
 
     async def start(self) -> None:
         """Start all pods and tell their proxies; returns before they are ready."""
-        await self._supervisor.reconcile(self._design.plans)
+        await self._supervisor.reconcile(self._in_force.design.plans)
         with self._phases.phase("compile"):
-            self._proxies.publish(self._design, self._supervisor.placements)
-        self._spawn(self._observe(), self._renew(), self._watch_files())
+            self._in_force.begin()
+        self._spawn(self._observe(), self._in_force.renew(), self._watch_files())
 
     async def started(self) -> None:
         """Return when every pod is ready and every proxy has acknowledged, or the end is asked for.
@@ -99,7 +82,7 @@ class RunningMesh:
             task.result()
         if not self.ending.is_set():
             with self._phases.phase("last acknowledgement"):
-                await self._tell()
+                await self._in_force.tell()
             self._started = True
             # What is there now stays for good: a collection need not look at it, which would take as long as an edit.
             gc.freeze()
@@ -131,10 +114,10 @@ class RunningMesh:
             paths=tuple(str(path.absolute()) for path in self._paths),
             pods=tuple(self._pod_status(state) for state in self._supervisor.states()),
             problems=self._problems,
-            warnings=self._design.warnings,
+            warnings=self._in_force.design.warnings,
             phases=tuple(self._phases.ended),
-            gateways=tuple(expose.address for expose in self._design.written.local.expose),
-            next=self._design.written.local.next,
+            gateways=tuple(expose.address for expose in self._in_force.design.written.local.expose),
+            next=self._in_force.design.written.local.next,
         )
 
     async def statuses(self) -> AsyncIterator[MeshStatus]:
@@ -143,6 +126,11 @@ class RunningMesh:
             stirred = self._stirred
             yield self.status()
             await stirred.wait()
+
+    def policies(self) -> tuple[Policy, ...]:
+        """The policy documents in force."""
+        design = self._in_force.design
+        return policies(design.written.documents, design.mesh, self._history)
 
     async def apply(self) -> Applied:
         """Read the files again. Returns when every proxy obeys them and the pods are as they say.
@@ -156,12 +144,15 @@ class RunningMesh:
         async with self._changing:
             try:
                 self._memo.next_round()
-                applied = await self._change(stages.read(self._paths, self._design.written.replicas, self._memo))
+                replicas = self._in_force.design.written.replicas
+                applied = await self._in_force.change(stages.read(self._paths, replicas, self._memo))
             except Exception as error:
                 self._problems = told(error)
+                self._history = self._history.refused(self._problems, time.time())
                 self._stir()
                 raise
             self._problems = ()
+            self._history = self._history.in_force(self._in_force.design.written.documents, time.time())
             self._stir()
             return applied
 
@@ -171,9 +162,9 @@ class RunningMesh:
 
     async def _scale(self, key: str, replicas: int) -> None:
         async with self._changing:
-            written = self._design.written
-            await self._change(replace(written, replicas={**written.replicas, key: replicas}))
-            pods = [plan.key for plan in self._design.plans if plan.workload == key]
+            written = self._in_force.design.written
+            await self._in_force.change(replace(written, replicas={**written.replicas, key: replicas}))
+            pods = [plan.key for plan in self._in_force.design.plans if plan.workload == key]
             await self._supervisor.ready(within=READY_SECONDS, pods=pods)
 
     async def restart(self, workload: str) -> None:
@@ -188,59 +179,7 @@ class RunningMesh:
 
     def config(self, pod: str) -> str:
         """What a pod's proxy was last told, as JSON without secrets. Raises MeshError."""
-        return json.dumps(self._proxies.readable(self._pod(pod)), indent=2)
-
-    # --- changes -----------------------------------------------------------------------------------------------------
-
-    async def _change(self, written: Written) -> Applied:
-        """Put another design in force, or raise and leave everything as it was."""
-        began, before = time.monotonic(), self._design
-        design = stages.designed(written, self._host.machine, self._supervisor.placements(), self._memo)
-        self._host.require_free(written.local)
-        changed = await self._obeyed(design)
-        seconds = time.monotonic() - began
-        try:
-            await self._supervisor.reconcile(design.plans)
-        except MeshError as error:
-            raise await self._back_to(before, error) from error
-        return Applied(changed, seconds, design.warnings)
-
-    async def _obeyed(self, design: Design) -> tuple[str, ...]:
-        """Tell the proxies a design; if one refuses or is silent, the one before again, and raise.
-
-        Returns the pods whose proxies were told something new.
-        """
-        # Nothing else is told meanwhile: it would take the place of what is waited for here, and get its refusal.
-        async with self._telling:
-            before, self._design = self._design, design
-            try:
-                changed = await self._proxies.change(design, self._supervisor.placements, within=ACK_SECONDS)
-            except Exception as error:  # a fault of ours too
-                self._design, refused = before, self._proxies.snapshots
-                await self._roll_back()
-                raise (explained(error.nacks, refused) if isinstance(error, Refused) else error) from error
-            self._host.opened(design.written.local)
-            return changed
-
-    async def _roll_back(self) -> None:
-        try:
-            await self._proxies.change(self._design, self._supervisor.placements, within=ACK_SECONDS)
-        except MeshError:
-            log.exception("not every proxy took the previous configuration back")
-
-    async def _back_to(self, before: Design, failed: MeshError) -> MeshError:
-        """Run the pods of the design before again. Returns what there is to say of the change that failed."""
-        try:
-            await self._obeyed(before)
-            await self._supervisor.reconcile(before.plans)
-        except MeshError as error:
-            return MeshError(f"{failed.what}\nNot all could be put back as it was: {error.what}", "localmesh status")
-        return MeshError(f"{failed.what}\nEverything was put back as it was", failed.hint)
-
-    async def _tell(self) -> None:
-        """Pods have come, gone, or changed their readiness: tell the proxies, and wait for them."""
-        async with self._telling:
-            await self._proxies.refresh(self._design, self._supervisor.placements, within=ACK_SECONDS)
+        return json.dumps(self._in_force.proxies.readable(self._pod(pod)), indent=2)
 
     # --- beside ------------------------------------------------------------------------------------------------------
 
@@ -250,11 +189,6 @@ class RunningMesh:
             states = await self._supervisor.changes(states)
             self._starts.see(states)
             self._stir()
-
-    async def _renew(self) -> None:
-        async for _ in self._proxies.wallet.renewals():
-            async with self._telling:
-                self._proxies.publish(self._design, self._supervisor.placements)
 
     async def _watch_files(self) -> None:
         async for files in saves(self._paths, self.ending):
@@ -289,15 +223,15 @@ class RunningMesh:
             restarts=state.restarts,
             started_at=start.began if start else 0.0,
             start_seconds=start.ready - start.began if start and start.ready else 0.0,
-            acked=state.key in self._proxies.settled,
-            sockets=str(self._host.dirs.pod(namespace, name).sockets),
+            acked=state.key in self._in_force.proxies.settled,
+            sockets=str(self._in_force.host.dirs.pod(namespace, name).sockets),
         )
 
     def _pod(self, name: str) -> str:
-        return known(name, [plan.key for plan in self._design.plans], "pod")
+        return known(name, [plan.key for plan in self._in_force.design.plans], "pod")
 
     def _workload(self, name: str) -> str:
-        return known(name, [workload.key for workload in self._design.mesh.workloads], "workload")
+        return known(name, [workload.key for workload in self._in_force.design.mesh.workloads], "workload")
 
 
 async def _undisturbed(work: Coroutine[None, None, T]) -> T:

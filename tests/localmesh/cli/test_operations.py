@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,6 +122,34 @@ def test_apply_tells_problems_with_their_lines_and_leaves_the_mesh_as_it_was(mes
         save(routes, text)
     mesh.does("apply")
     assert "not in force" not in mesh.run("status").stderr
+
+
+def test_policies_tells_since_when_each_holds_and_what_was_last_refused(mesh: Running) -> None:
+    routes = mesh.deploy / "routes.yaml"
+    text = routes.read_text()
+
+    def told(kind: str) -> dict[str, Any]:
+        listed = json.loads(mesh.does("policies", "--json"))["policies"]
+        return next(each for each in listed if each["kind"] == kind)
+
+    before = told("VirtualService")
+    assert (before["file"], before["line"]) == (str(routes), 1)
+    try:
+        save(routes, text.replace("host: echo", "host: ecko"))
+        mesh.run("apply")
+        refused = told("VirtualService")
+        assert refused["applied_at"] == before["applied_at"] < refused["refused_at"]
+        assert "ecko" in refused["refused"][0]["what"]
+        save(routes, text.replace("    - route:", "    - timeout: 7s\n      route:"))
+        mesh.does("apply")
+        applied = told("VirtualService")
+        assert applied["applied_at"] > applied["refused_at"] == refused["refused_at"]
+        done = mesh.run("policies")
+        assert f"{routes}:1" in done.stdout
+        assert "ecko" in done.stderr
+    finally:
+        save(routes, text)
+    mesh.does("apply")
 
 
 def test_check_tells_all_problems_at_once(mesh: Running) -> None:

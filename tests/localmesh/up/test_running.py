@@ -184,7 +184,7 @@ async def test_a_refusal_is_told_also_if_pods_come_and_go_meanwhile(small: Small
     async def tell() -> None:
         while True:
             with contextlib.suppress(MeshError):
-                await small.mesh._tell()
+                await small.mesh._in_force.tell()
             await asyncio.sleep(0.001)
 
     text = small.routes.read_text()
@@ -252,7 +252,7 @@ async def test_the_configuration_is_readable_and_holds_no_key(small: Small) -> N
 async def test_new_certificates_reach_the_proxies_and_no_call_fails(small: Small) -> None:
     address = next(pod.address for pod in small.mesh.status().pods if pod.name == "echo-0")
     before = await asyncio.to_thread(_certificate, address)
-    wallet = small.mesh._proxies.wallet
+    wallet = small.mesh._in_force.proxies.wallet
     wallet.renew(wallet.authority)
     assert await _calls_while(small, small.mesh.apply()) == []
     await eventually(lambda: _certificate_other_than(address, before), what="another certificate is shown")

@@ -1,0 +1,1 @@
+"""What can be seen of a running mesh: its policies, traces, figures, and why a call was denied."""

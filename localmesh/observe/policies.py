@@ -1,0 +1,145 @@
+"""The policy documents in force: where each stands, what it reaches, since when it holds, and what was last refused."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from localmesh.errors import Problem, Where
+from localmesh.manifests import gateway_api, istio
+from localmesh.manifests.documents import Documents
+from localmesh.manifests.kinds import split_api_version
+from localmesh.manifests.record import Resource
+from localmesh.mesh import Mesh, Pod
+from localmesh.mesh.pods import Proxy
+from localmesh.observe.rules import PolicyRule, rules
+
+# The API groups that say how the mesh behaves; all others say what runs in it.
+GROUPS = frozenset({"networking.istio.io", "security.istio.io", "telemetry.istio.io", "gateway.networking.k8s.io"})
+
+Key = tuple[str, str, str]
+"""Kind with its API group, namespace and name: what a cluster takes for one object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A reading of the files that did not come into force: when (Unix time), and what was wrong in one file."""
+
+    at: float
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One document. `pods` (`namespace/name`) are those whose proxies it configures by namespace and selector.
+
+    What reaches callers by the name that they call (VirtualService, DestinationRule, routes) has `hosts` instead.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    where: Where
+    pods: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    action: str = ""  # of an AuthorizationPolicy: ALLOW, DENY, AUDIT, CUSTOM
+    rules: tuple[PolicyRule, ...] = ()  # of AuthorizationPolicy and RequestAuthentication
+    applied_at: float = 0.0  # when the text that it has now came into force (Unix time)
+    refused: Refusal | None = None  # the last refused reading with a problem in this document's file
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Since when each document says what it says, and the last refusal for each file."""
+
+    since: Mapping[Key, tuple[Resource, float]] = field(default_factory=dict)
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)
+
+    def in_force(self, documents: Documents, at: float) -> "History":
+        """These documents have come into force. One that says what it said before holds since then."""
+        since: dict[Key, tuple[Resource, float]] = {}
+        for each in documents.resources:
+            before = self.since.get(_key(each))
+            since[_key(each)] = before if before is not None and before[0] == each else (each, at)
+        return History(since, self.refusals)
+
+    def refused(self, problems: Iterable[Problem], at: float) -> "History":
+        """A reading was refused for these problems."""
+        by_file: dict[str, list[Problem]] = {}
+        for each in problems:
+            by_file.setdefault(each.where.file, []).append(each)
+        refusals = {file: Refusal(at, tuple(some)) for file, some in by_file.items()}
+        return History(self.since, {**self.refusals, **refusals})
+
+
+def policies(documents: Documents, mesh: Mesh, history: History) -> tuple[Policy, ...]:
+    """The policy documents among these, in the order of the files."""
+    return tuple(
+        _policy(each, mesh, history) for each in documents.resources if split_api_version(each.api_version)[0] in GROUPS
+    )
+
+
+def _policy(document: Resource, mesh: Mesh, history: History) -> Policy:
+    _, since = history.since.get(_key(document), (document, 0.0))
+    return Policy(
+        kind=document.kind,
+        namespace=document.namespace,
+        name=document.name,
+        where=document.where,
+        pods=tuple(pod.key for pod in mesh.pods if pod.proxy is not Proxy.NONE and _reaches(document, pod, mesh)),
+        hosts=tuple(dict.fromkeys(_hosts(document))),
+        action=(document.spec.action or "ALLOW") if isinstance(document, istio.AuthorizationPolicy) else "",
+        rules=tuple(rules(document)),
+        applied_at=since,
+        refused=history.refusals.get(document.where.file),
+    )
+
+
+def _key(document: Resource) -> Key:
+    group, _ = split_api_version(document.api_version)
+    return f"{document.kind}.{group}", document.namespace, document.name
+
+
+def _reaches(document: Resource, pod: Pod, mesh: Mesh) -> bool:
+    """Whether the document selects this pod: as Istio does, by labels in its own namespace or, from the root
+    namespace, in all; a Gateway in all, and a Sidecar in its own only unless it has no selector.
+    """
+    labels = _selector(document)
+    if labels is None:
+        return False
+    everywhere = isinstance(document, istio.Gateway) or document.namespace == mesh.root_namespace
+    if isinstance(document, istio.Gateway) and pod.proxy is not Proxy.GATEWAY:
+        return False
+    near = everywhere or document.namespace == pod.namespace
+    return near and all(pod.labels.get(key) == value for key, value in labels.items())
+
+
+def _selector(document: Resource) -> Mapping[str, str] | None:
+    """The labels of the pods that it configures; None for kinds that select no pods."""
+    match document:
+        case istio.Gateway():
+            return document.spec.selector
+        case istio.AuthorizationPolicy() | istio.RequestAuthentication() | istio.Telemetry():
+            attached = document.spec.target_refs or document.spec.target_ref
+            return None if attached else _labels(document.spec.selector)
+        case istio.PeerAuthentication() | istio.ProxyConfig():
+            return _labels(document.spec.selector)
+        case istio.Sidecar() | istio.EnvoyFilter():
+            return document.spec.workload_selector.labels if document.spec.workload_selector else {}
+        case _:
+            return None
+
+
+def _labels(selector: istio.common.LabelSelector | None) -> Mapping[str, str]:
+    return selector.match_labels if selector else {}
+
+
+def _hosts(document: Resource) -> Iterator[str]:
+    """The names that callers call, for the kinds that shape calls by name."""
+    match document:
+        case istio.VirtualService() | istio.ServiceEntry():
+            yield from document.spec.hosts
+        case istio.DestinationRule():
+            yield document.spec.host
+        case istio.Gateway():
+            yield from (host for server in document.spec.servers for host in server.hosts)
+        case gateway_api.HTTPRoute() | gateway_api.GRPCRoute():
+            yield from document.spec.hostnames
