@@ -1,0 +1,40 @@
+"""CPU time of other processes by the kernel's own accounting, with all their threads and children, in nanoseconds.
+
+`/proc/PID/task/*/schedstat` counts every nanosecond on a core (`/proc/PID/stat` counts ticks of 10 ms). Of all that
+can be measured on a shared machine it is the figure that survives noise: at loads from 1 to 20 it moved by a fifth
+while calls per second moved sixfold.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+# By thread: one that ends within a burst loses its last part, one that begins in it counts whole.
+Spent = Mapping[int, int]
+
+
+def spent(pids: Iterable[int]) -> Spent:
+    """What each thread of these processes and of their children has used until now."""
+    found: dict[int, int] = {}
+    for pid in pids:
+        _add(pid, found)
+    return found
+
+
+def seconds_between(before: Spent, after: Spent) -> float:
+    """What was used from one moment to the other."""
+    return sum(used - before.get(thread, 0) for thread, used in after.items()) / 1e9
+
+
+def _add(pid: int, found: dict[int, int]) -> None:
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:  # it has ended
+        return
+    for thread in threads:
+        try:
+            found[int(thread.name)] = int((thread / "schedstat").read_text().split()[0])
+            children = (thread / "children").read_text().split()
+        except OSError:
+            continue
+        for child in children:
+            _add(int(child), found)
