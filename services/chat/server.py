@@ -32,11 +32,12 @@ DESCRIBED = (user_pb2.DESCRIPTOR.services_by_name["UserService"].full_name,)
 
 async def run(settings: ChatSettings) -> None:
     """Serves until SIGTERM or SIGINT."""
-    telemetry = set_up("chat", settings.server.pod_name)
+    server = settings.server
+    telemetry = set_up("chat", server.pod_name, version=server.pod_version, exporter=server.otel_traces_exporter)
     metrics.register(telemetry.registry)
-    drain = Drain(max_age_seconds=settings.server.max_stream_age_seconds)
+    drain = Drain(max_age_seconds=server.max_stream_age_seconds)
     async with wired(settings, drain, telemetry) as service:
-        await serve(settings.server, service, drain, telemetry)
+        await serve(server, service, drain, telemetry)
 
 
 @asynccontextmanager

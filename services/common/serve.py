@@ -51,8 +51,9 @@ OPTIONS = (
     ("grpc.keepalive_timeout_ms", 20_000),
 )
 
-# Of DRAIN_SECONDS, kept for closing stores and writing the last log lines.
+# Of DRAIN_SECONDS, kept for sending the last spans, closing stores and writing the last log lines.
 _CLOSING_SHARE = 0.1
+_SPANS_SHARE = _CLOSING_SHARE / 2
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ async def serve(settings: ServerSettings, service: Service, drain: Drain, teleme
         log.critical("cannot start: %s", error)
         raise SystemExit(2) from None
     finally:
-        telemetry.tracer_provider.shutdown()
+        await telemetry.close(settings.drain_seconds * _SPANS_SHARE)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
 

@@ -117,6 +117,7 @@ class ServerSettings:
     pod_name: str
     pod_version: str
     log_level: str = "info"
+    otel_traces_exporter: str = "none"
     drain_seconds: float = 10.0
     default_deadline_seconds: float = 10.0
     max_deadline_seconds: float = 60.0
@@ -134,6 +135,7 @@ class ServerSettings:
             pod_name=read.text("POD_NAME"),
             pod_version=read.text("POD_VERSION"),
             log_level=read.choice("LOG_LEVEL", LOG_LEVELS, "info"),
+            otel_traces_exporter=read.choice("OTEL_TRACES_EXPORTER", ("none", "otlp"), "none"),
             drain_seconds=read.seconds("DRAIN_SECONDS", 10.0),
             default_deadline_seconds=read.seconds("DEFAULT_DEADLINE_SECONDS", 10.0),
             max_deadline_seconds=read.seconds("MAX_DEADLINE_SECONDS", 60.0),

@@ -1,15 +1,13 @@
 """Traces and metrics of a process, and the listener that /metrics is read from.
 
-Traces go where the standard variable OTEL_TRACES_EXPORTER says, through whatever exporter of that name is installed.
-Without it spans that nobody asked for are not recorded, but the trace context (W3C) still goes on to the next service.
+With OTEL_TRACES_EXPORTER=otlp spans are recorded, by OTEL_TRACES_SAMPLER, and leave as `export` says. Without it spans
+that nobody asked for are not recorded, but the trace context (W3C) still goes on to the next service.
 """
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 
 from opentelemetry.propagate import set_global_textmap
 from opentelemetry.sdk.resources import Resource
@@ -20,6 +18,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from services.common.export import Export
 from services.common.interceptors.metrics import CallMetrics
 from services.common.settings import SettingsError
 
@@ -29,6 +28,7 @@ class Telemetry:
     """What the process tells of itself. `registry` takes further metrics of the service's own."""
 
     tracer_provider: TracerProvider
+    export: Export | None = None
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     server_calls: CallMetrics = field(init=False)
     client_calls: CallMetrics = field(init=False)
@@ -39,22 +39,30 @@ class Telemetry:
         object.__setattr__(self, "client_calls", CallMetrics(self.registry, "client"))
         ProcessCollector(registry=self.registry)
 
+    async def close(self, seconds: float) -> None:
+        """Sends the spans that wait. What is not taken within `seconds` is lost; all is, if the collector is away."""
+        sending = asyncio.create_task(asyncio.to_thread(self.tracer_provider.shutdown))
+        if self.export is not None:
+            await asyncio.wait([sending], timeout=0 if self.export.lost else seconds)
+            if not sending.done():
+                self.export.shutdown()
+        await sending
 
-def set_up(service: str, pod: str, environ: Mapping[str, str] | None = None) -> Telemetry:
-    """Telemetry by the OTEL_* variables of `environ` (of the process, if not given).
+
+def set_up(service: str, pod: str, *, version: str = "", exporter: str = "none") -> Telemetry:
+    """Telemetry of one process; `exporter` is `none` or `otlp`.
 
     Makes the W3C trace context the process's only propagation format.
     """
     set_global_textmap(TraceContextTextMapPropagator())
-    resource = Resource.create({"service.name": service, "service.instance.id": pod})
-    exporter = (os.environ if environ is None else environ).get("OTEL_TRACES_EXPORTER", "none")
+    resource = Resource.create({"service.name": service, "service.version": version, "service.instance.id": pod})
     if exporter == "none":
         # The parent's decision still goes on: a trace begun by a proxy must not end here.
         return Telemetry(TracerProvider(resource=resource, sampler=ParentBased(ALWAYS_OFF)))
+    export = Export()
     provider = TracerProvider(resource=resource)
-    for found in entry_points(group="opentelemetry_traces_exporter", name=exporter):
-        provider.add_span_processor(BatchSpanProcessor(found.load()()))
-    return Telemetry(provider)
+    provider.add_span_processor(BatchSpanProcessor(export))
+    return Telemetry(provider, export)
 
 
 @asynccontextmanager

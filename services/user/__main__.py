@@ -35,6 +35,7 @@ async def run(settings: Settings) -> None:
     """Serves until SIGTERM."""
     server = settings.server
     drain = Drain(max_age_seconds=server.max_stream_age_seconds)
+    told = telemetry.set_up("user", server.pod_name, version=server.pod_version, exporter=server.otel_traces_exporter)
     async with open_database(settings.database, migrations=MIGRATIONS) as database:
         servicer = UserService(UserStore(database), drain)
         service = Service(
@@ -42,7 +43,7 @@ async def run(settings: Settings) -> None:
             register=lambda grpc_server: user_pb2_grpc.add_UserServiceServicer_to_server(servicer, grpc_server),
             stores={"database": database.check},
         )
-        await serve(server, service, drain, telemetry.set_up("user", server.pod_name))
+        await serve(server, service, drain, told)
 
 
 def main() -> None:

@@ -59,7 +59,7 @@ async def serve(issuer: Issuer) -> AsyncIterator[Serve]:
         with tempfile.TemporaryDirectory(prefix="s", dir="/tmp") as folder:
             settings = issuer.settings(Path(folder), **changes)
             spans = InMemorySpanExporter()
-            telemetry.set_up("echo", "pod-0", {})  # for its propagation format; the spans go to `spans` instead
+            telemetry.set_up("echo", "pod-0")  # for its propagation format; the spans go to `spans` instead
             told = Telemetry(TracerProvider())
             told.tracer_provider.add_span_processor(SimpleSpanProcessor(spans))
             drain = Drain(max_age_seconds=settings.max_stream_age_seconds)

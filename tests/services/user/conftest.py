@@ -59,7 +59,7 @@ async def serve(issuer: Issuer) -> AsyncIterator[Serve]:
                 )
                 channel = grpc.aio.insecure_channel(server.grpc_listen, options=[("grpc.enable_retries", 0)])
                 channels.append(channel)
-                async with running(server, service, drain, telemetry.set_up("user", "pod-0", {})):
+                async with running(server, service, drain, telemetry.set_up("user", "pod-0")):
                     await eventually(lambda: database.connected, within=Limit.STARTED, what="the database is there")
                     yield Served(
                         user_pb2_grpc.UserServiceStub(channel), channel, store, database, drain, issuer.bearer("tester")

@@ -24,6 +24,7 @@ from services.common.settings import DatabaseSettings
 from services.user.service import NAME
 from tests.kit import Limit, eventually
 from tests.services.issuer import AUDIENCE, ISSUER, Issuer
+from tests.services.otlp import Collector, listening
 from tests.services.postgres import Postgres
 
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -201,3 +202,52 @@ async def test_a_taken_port_is_one_message_and_exit_2(issuer: Issuer, own_postgr
     assert started.process.returncode == 2
     assert f"cannot start: GRPC_LISTEN cannot be listened on: {listen}" in log.decode()
     assert "Traceback" not in log.decode()
+
+
+async def test_its_spans_leave_before_it_ends(issuer: Issuer, database: DatabaseSettings) -> None:
+    """SIGTERM sends those that wait; nobody waits for a collector that takes them as they come."""
+    collector = Collector()
+    with listening(collector) as port, tempfile.TemporaryDirectory(prefix="p", dir="/tmp") as folder:
+        variables = {
+            "OTEL_TRACES_EXPORTER": "otlp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+            "OTEL_BSP_SCHEDULE_DELAY": "3600000",
+        }
+        one = await _started(issuer, database, Path(folder), **variables)
+        try:
+            await one.becomes(NAME, SERVING)
+            with pytest.raises(grpc.aio.AioRpcError):
+                await one.stub.GetUser(user_pb2.GetUserRequest(id=str(uuid.uuid4())), metadata=one.bearer)
+            assert not collector.spans
+            one.process.send_signal(signal.SIGTERM)
+            output, _ = await asyncio.wait_for(one.process.communicate(), Limit.RECOVERED.value)
+        finally:
+            await one.channel.close()
+            if one.process.returncode is None:
+                one.process.kill()
+    assert one.process.returncode == 0, output
+    assert collector.services == {"user"} and any("GetUser" in span.name for span in collector.spans)
+
+
+async def test_a_collector_that_is_away_keeps_it_from_nothing(issuer: Issuer, database: DatabaseSettings) -> None:
+    """It becomes ready, answers, and ends as it does without one; one line says what is missing."""
+    with tempfile.TemporaryDirectory(prefix="p", dir="/tmp") as folder:
+        variables = {
+            "OTEL_TRACES_EXPORTER": "otlp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://nobody.invalid:4317",
+            "OTEL_BSP_SCHEDULE_DELAY": "10",
+        }
+        one = await _started(issuer, database, Path(folder), **variables)
+        try:
+            await one.becomes(NAME, SERVING)
+            for _ in range(50):
+                with pytest.raises(grpc.aio.AioRpcError, match="no user"):
+                    await one.stub.GetUser(user_pb2.GetUserRequest(id=str(uuid.uuid4())), metadata=one.bearer)
+            one.process.send_signal(signal.SIGTERM)
+            output, _ = await asyncio.wait_for(one.process.communicate(), Limit.SOON.value)
+        finally:
+            await one.channel.close()
+            if one.process.returncode is None:
+                one.process.kill()
+    assert one.process.returncode == 0, output
+    assert output.decode().count("nobody.invalid") <= 1
