@@ -11,6 +11,7 @@ from localmesh.errors import Problem, Problems, Where
 from localmesh.manifests import rules, unsupported
 from localmesh.manifests.decode import read
 from localmesh.manifests.documents import Documents, Skipped
+from localmesh.manifests.files import files
 from localmesh.manifests.kinds import KINDS, LOCAL_GROUP, LOCAL_KIND, SKIPPED, Kind, split_api_version, why_unknown
 from localmesh.manifests.mesh_config import IstioOperator, MeshConfig
 from localmesh.manifests.nodes import Reading, described, joined
@@ -19,8 +20,6 @@ from localmesh.manifests.record import Resource
 from localmesh.manifests.scalars import is_null
 from localmesh.memo import Memo
 
-_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
-_KUSTOMIZATIONS = frozenset({"kustomization.yaml", "kustomization.yml"})
 _DEEPEST = 500  # levels of lists and mappings; what the API means has a tenth of it
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -57,7 +56,7 @@ def load(paths: Iterable[Path | str], memo: Memo | None = None) -> Documents:
     """
     found = _Found()
     kept = memo or Memo()
-    for file in _files(paths, found.problems):
+    for file in files(paths, found.problems):
         text = _text_of(file, found.problems)
         if text is not None:
             _add(found, kept.made(("file", str(file)), _of_text, text, str(file)))
@@ -95,41 +94,6 @@ def _finished(found: _Found) -> Documents:
         skipped=tuple(found.skipped),
         warnings=tuple(found.warnings),
     )
-
-
-def _files(paths: Iterable[Path | str], problems: list[Problem]) -> Iterator[Path]:
-    """The files to read, each once, folders sorted by name.
-
-    Hidden files and folders are left out, and kustomize components below: they change what others apply.
-    """
-    seen: set[Path] = set()
-    for path in map(Path, paths):
-        if path.is_dir():
-            below = (each for each in sorted(path.rglob("*")) if each.suffix in _SUFFIXES and each.is_file())
-            visible = [each for each in below if not any(part.startswith(".") for part in each.relative_to(path).parts)]
-            components = {each.parent for each in visible if _is_component(each) and each.parent != path}
-            inside = [each for each in visible if components.isdisjoint(each.parents)]
-            if not inside:
-                problems.append(Problem(Where(str(path)), "there is no YAML file in this folder"))
-        elif path.exists():
-            inside = [path]
-        else:
-            problems.append(Problem(Where(str(path)), "there is no such file or folder"))
-            continue
-        for each in inside:
-            if each.resolve() not in seen:
-                seen.add(each.resolve())
-                yield each
-
-
-def _is_component(file: Path) -> bool:
-    """Whether this is the kustomization.yaml of a component: `kind: Component`."""
-    if file.name not in _KUSTOMIZATIONS:
-        return False
-    try:
-        return any(line.rstrip() == b"kind: Component" for line in file.read_bytes().splitlines())
-    except OSError:
-        return False  # told when it is read
 
 
 def _text_of(file: Path, problems: list[Problem]) -> str | None:
