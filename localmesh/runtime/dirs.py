@@ -124,20 +124,39 @@ def _locked(dirs: Dirs) -> TextIO:
     path = dirs.state / "lock"
     while True:
         lock = path.open("a+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _taken(lock):
             lock.seek(0)
             who = lock.read().strip()
             lock.close()
             raise MeshError(
                 f"the mesh in {dirs.state} is running already" + (f" (process {who})" if who else ""),
                 "localmesh status, or localmesh down to end it",
-            ) from error
+            )
         with contextlib.suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
                 return lock
         lock.close()  # `clean` has removed the file since it was opened: whoever comes next would lock another
+
+
+def _taken(lock: TextIO) -> bool:
+    """Whether the lock is ours now; False if a mesh has it."""
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        if _is_held(lock):
+            return False
+        # Somebody was asking, which takes a moment.
+
+
+def _is_held(lock: TextIO) -> bool:
+    """Whether a mesh has the lock. It is asked for with a share of it, so that askers are not taken for a mesh."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    return False
 
 
 def holder(dirs: Dirs) -> int | None:
@@ -147,9 +166,7 @@ def holder(dirs: Dirs) -> int | None:
     """
     try:
         with (dirs.state / "lock").open("r+") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if _is_held(lock):
                 said = lock.read().strip()
                 return int(said) if said.isdigit() else 0
     except (FileNotFoundError, NotADirectoryError):

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,31 @@ def test_a_second_mesh_on_the_same_folders_is_told_who_has_them(dirs: Dirs) -> N
     with pytest.raises(MeshError, match=rf"is running already \(process {os.getpid()}\)"), folders.held(dirs):
         pass
     assert folders.holder(dirs) == os.getpid()
+
+
+def test_who_only_asks_for_the_holder_keeps_nobody_from_becoming_it_and_is_not_taken_for_one(tmp_path: Path) -> None:
+    """Somebody asks without end, as two `up` at once would for a moment each."""
+    mine = folders.of(tmp_path / ".mesh")
+    with folders.held(mine):
+        pass
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            folders.holder(mine)
+
+    askers = [threading.Thread(target=ask) for _ in range(2)]
+    for each in askers:
+        each.start()
+    try:
+        for _ in range(200):
+            with folders.held(mine):
+                assert folders.holder(mine) == os.getpid()
+            assert folders.holder(mine) is None
+    finally:
+        over.set()
+        for each in askers:
+            each.join()
 
 
 def test_a_lock_that_clean_removes_before_it_is_taken_is_taken_anew(
