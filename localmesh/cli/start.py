@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import click
 
@@ -92,17 +92,10 @@ def _start(paths: tuple[Path, ...], where: Dirs, began: float, *, quiet: bool) -
         signal.signal(number, signal.default_int_handler)  # as Ctrl-C
     read, write = os.pipe()
     options = ("--foreground", "--report", str(write), "--since", str(began))
+    words = [sys.executable, "-m", "localmesh", "--state", str(where.state), "up", *options, *map(str, paths)]
     with out, open(read, encoding="utf-8") as lines:  # noqa: PTH123 (a descriptor)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "localmesh", "--state", str(where.state), "up", *options, *map(str, paths)],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            pass_fds=(write,),
-            start_new_session=True,
-        )
+        process = _spawn(words, out, write)
         try:
-            os.close(write)
             from localmesh.cli import follow, progress  # noqa: PLC0415
 
             with progress.Progress(quiet=quiet) as shown:
@@ -111,3 +104,17 @@ def _start(paths: tuple[Path, ...], where: Dirs, began: float, *, quiet: bool) -
             process.terminate()
             process.wait()
             raise
+
+
+def _spawn(words: list[str], out: IO[bytes], pipe: int) -> "subprocess.Popen[bytes]":
+    """A process that goes on without us, writes to `out`, and has the pipe that we give away."""
+    try:
+        return subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, pass_fds=(pipe,), start_new_session=True
+        )
+    except OSError as error:
+        from localmesh.runtime.process import cannot_start  # noqa: PLC0415
+
+        raise cannot_start(words[0], error) from error
+    finally:
+        os.close(pipe)

@@ -91,7 +91,7 @@ async def start(launch: Launch, *, with_input: bool = False) -> Process:
     # The tether would be started well and fail itself.
     if shutil.which(program, path=launch.env.get("PATH", os.defpath)) is None:
         missing = errno.EACCES if os.path.isfile(program) else errno.ENOENT  # noqa: ASYNC240, PTH113 - on a disk of ours
-        raise _cannot_start(program, OSError(missing, os.strerror(missing)))
+        raise cannot_start(program, OSError(missing, os.strerror(missing)))
     launch.log.parent.mkdir(parents=True, exist_ok=True)
     log = os.open(launch.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
@@ -105,7 +105,7 @@ async def start(launch: Launch, *, with_input: bool = False) -> Process:
             start_new_session=True,
         )
     except OSError as error:
-        raise _cannot_start(program, error) from error
+        raise cannot_start(program, error) from error
     finally:
         os.close(log)
     records.add(launch.records, child.pid)
@@ -159,7 +159,8 @@ def trim(log: Path, most_bytes: int = _LOG_BYTES) -> None:
             os.truncate(log, 0)
 
 
-def _cannot_start(program: str, error: OSError) -> MeshError:
+def cannot_start(program: str, error: OSError) -> MeshError:
+    """What there is to say, and to try, where the machine makes no process of a program."""
     hints = {
         errno.ENOENT: "install it, or name it in deploy/local.yaml",
         errno.EACCES: f"make it executable: chmod +x {shlex.quote(program)}",

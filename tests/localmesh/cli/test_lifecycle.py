@@ -1,6 +1,7 @@
 """`localmesh` as a person runs it, on a small bundle: up, again, down; and starts that cannot succeed."""
 
 import asyncio
+import errno
 import fcntl
 import json
 import os
@@ -142,6 +143,29 @@ def test_a_taken_port_is_named_before_anything_starts(person: Person) -> None:
         done = person.up()
     assert done.returncode == 1
     assert GATEWAY in done.stderr
+    assert person.leaves_nothing()
+
+
+WITHOUT_FORKS = """
+import os, subprocess, sys
+def fails(*_, **__):
+    raise OSError(NUMBER, os.strerror(NUMBER))
+subprocess.Popen = fails
+from localmesh.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(("number", "hint"), [(errno.EAGAIN, "ulimit -u"), (errno.ENOMEM, "memory")])
+def test_where_no_process_can_be_made_up_says_so(person: Person, number: int, hint: str) -> None:
+    words = [sys.executable, "-c", WITHOUT_FORKS.replace("NUMBER", str(number)), *person.line()[3:]]
+    told = subprocess.run(
+        [*words, "up", str(person.deploy)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert told.returncode == 1
+    assert f"cannot be started: {os.strerror(number)}" in told.stderr
+    assert hint in told.stderr
+    assert "Traceback" not in told.stderr
     assert person.leaves_nothing()
 
 
