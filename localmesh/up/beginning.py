@@ -19,6 +19,7 @@ from localmesh.up.in_force import InForce
 from localmesh.up.proxies import Proxies
 from localmesh.up.running import RunningMesh
 from localmesh.up.status import Phases
+from localmesh.up.watch import Watch
 
 
 @asynccontextmanager
@@ -37,6 +38,8 @@ async def running(
         block = addresses.claim()
         undo.callback(block.release)
         host = Host(where, block, Path.cwd())
+        watch = Watch(paths)  # before the first reading, so that no save falls between the two
+        undo.callback(watch.close)
         with phases.phase("load"):
             memo = Memo()
             written = stages.read(paths, memo=memo)
@@ -51,6 +54,7 @@ async def running(
         proxies = Proxies(ads, where.socket("ads"), wallet, memo)
         mesh = RunningMesh(
             paths=paths,
+            watch=watch,
             in_force=InForce(host=host, proxies=proxies, design=design, memo=memo),
             memo=memo,
             ending=ending,

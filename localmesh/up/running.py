@@ -23,9 +23,10 @@ from localmesh.up import stages
 from localmesh.up.in_force import Applied, InForce
 from localmesh.up.known import known
 from localmesh.up.refusal import told
+from localmesh.up.stages import Written
 from localmesh.up.starts import Starts, does_not_start
 from localmesh.up.status import MeshStatus, Phases, PodStatus
-from localmesh.up.watch import saves
+from localmesh.up.watch import Watch
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -42,13 +43,14 @@ class RunningMesh:
         self,
         *,
         paths: tuple[Path, ...],
+        watch: Watch,
         in_force: InForce,
         memo: Memo,
         ending: asyncio.Event,
         phases: Phases,
     ) -> None:
         self.ending = ending
-        self._paths, self._in_force, self._memo = paths, in_force, memo
+        self._paths, self._watch, self._in_force, self._memo = paths, watch, in_force, memo
         self._supervisor = in_force.supervisor
         self._phases, self._starts = phases, Starts(phases)
         self._started = False
@@ -144,8 +146,7 @@ class RunningMesh:
         async with self._changing:
             try:
                 self._memo.next_round()
-                replicas = self._in_force.design.written.replicas
-                applied = await self._in_force.change(stages.read(self._paths, replicas, self._memo))
+                applied = await self._in_force.change(await self._watch.whole(self._read))
             except Exception as error:
                 self._problems = told(error)
                 self._history = self._history.refused(self._problems, time.time())
@@ -155,6 +156,9 @@ class RunningMesh:
             self._history = self._history.in_force(self._in_force.design.written.documents, time.time())
             self._stir()
             return applied
+
+    def _read(self) -> Written:
+        return stages.read(self._paths, self._in_force.design.written.replicas, self._memo)
 
     async def scale(self, workload: str, replicas: int) -> None:
         """Set the number of pods of a workload; returns when they are ready, or gone. Raises MeshError."""
@@ -191,7 +195,7 @@ class RunningMesh:
             self._stir()
 
     async def _watch_files(self) -> None:
-        async for files in saves(self._paths, self.ending):
+        async for files in self._watch.saves():
             names = ", ".join(sorted(file.name for file in files))
             try:
                 applied = await self.apply()

@@ -1,27 +1,111 @@
-"""Saved files, as they are saved."""
+"""Saved files, as they are saved: each when it is whole, and those together that are saved together.
+
+A save has steps: an editor writes in several goes, or takes the old file away before it puts a new one in its place.
+What was begun is waited for, so that no file is read half written, and none is missed that is about to come back.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
-import watchfiles
+from localmesh.errors import MeshError
+from localmesh.up.inotify import Inotify
+from localmesh.up.polling import Polling
+
+T = TypeVar("T")
 
 SUFFIXES = frozenset({".yaml", ".yml", ".json"})
-# Editors save a file in a few steps: rename, create, set times. Long enough for one save, too short to be felt.
-DEBOUNCE_MS = 10
-STEP_MS = 5
+# A save of several files has its next file begun within this: too short to be felt.
+TOGETHER_SECONDS = 0.001
+# After its last step, a save that was begun is over: somebody holds the file open, or has removed it for good.
+UNFINISHED_SECONDS = 0.3
+POLL_SECONDS = 0.02
 
 
-async def saves(paths: Iterable[Path], stop: asyncio.Event) -> AsyncIterator[frozenset[Path]]:
-    """The files of `paths` (files, and folders with all below) that were written, made or removed, save by save."""
-    watched = [path.resolve() for path in paths]
-    # A file is watched through its folder, because editors put a new file in its place.
-    folders = {path if path.is_dir() else path.parent for path in watched}
+class Watch:
+    """The saves of some paths (files, and folders with all below) from its making on: so watch first, then read."""
 
-    def is_ours(_change: watchfiles.Change, path: str) -> bool:
-        return Path(path).suffix in SUFFIXES and any(Path(path).is_relative_to(one) for one in watched)
+    def __init__(self, paths: Iterable[Path], *, poll: bool = False) -> None:
+        """`poll`: look at the files again and again, also where the system would tell of them."""
+        watched = tuple(path.resolve() for path in paths)
+        self._source = Polling(watched, _is_wanted) if poll else _source(watched)
+        self._saved: set[Path] = set()
+        self._begun: set[Path] = set()  # and not whole yet
+        self._steps = 0
+        self._clock = asyncio.get_running_loop().time
+        self._last_step = 0.0
+        self._stirred = asyncio.Event()
+        if isinstance(self._source, Inotify):
+            asyncio.get_running_loop().add_reader(self._source.descriptor, self._look)
 
-    async for changes in watchfiles.awatch(
-        *folders, watch_filter=is_ours, debounce=DEBOUNCE_MS, step=STEP_MS, stop_event=stop
-    ):
-        yield frozenset(Path(path) for _, path in changes)
+    def close(self) -> None:
+        """Watch no more."""
+        if isinstance(self._source, Inotify):
+            asyncio.get_running_loop().remove_reader(self._source.descriptor)
+        self._source.close()
+
+    async def saves(self) -> AsyncIterator[frozenset[Path]]:
+        """The files that were written, made or removed, save by save."""
+        while True:
+            await self._something()
+            await self._quiet()
+            saved, self._saved = frozenset(self._saved), set()
+            yield saved
+
+    async def whole(self, read: Callable[[], T]) -> T:
+        """What `read` makes of the files while nobody saves any of them. Raises what it raises then."""
+        while True:
+            await self._quiet()
+            steps, failed = self._steps, None
+            try:
+                made = read()
+            except MeshError as error:
+                failed = error
+            self._look()
+            if self._steps == steps:
+                if failed:
+                    raise failed
+                return made
+
+    async def _something(self) -> None:
+        while not self._saved:
+            self._stirred.clear()
+            try:
+                async with asyncio.timeout(None if isinstance(self._source, Inotify) else POLL_SECONDS):
+                    await self._stirred.wait()
+            except TimeoutError:
+                self._look()
+
+    async def _quiet(self) -> None:
+        """Return when no save is under way."""
+        while (rest := self._rest()) > 0:  # noqa: ASYNC110  (it is for time to pass)
+            await asyncio.sleep(min(rest, POLL_SECONDS))
+        self._begun.clear()
+
+    def _rest(self) -> float:
+        """Seconds until what was begun counts as done, if nothing more is done."""
+        self._look()
+        return self._last_step + (UNFINISHED_SECONDS if self._begun else TOGETHER_SECONDS) - self._clock()
+
+    def _look(self) -> None:
+        for path, whole in self._source.touched():
+            self._saved.add(path)
+            (self._begun.discard if whole else self._begun.add)(path)
+            self._steps, self._last_step = self._steps + 1, self._clock()
+        if self._saved:
+            self._stirred.set()
+
+
+def _is_wanted(file: Path) -> bool:
+    return file.suffix in SUFFIXES
+
+
+def _source(paths: tuple[Path, ...]) -> Inotify | Polling:
+    if sys.platform == "linux":
+        try:
+            return Inotify(paths, _is_wanted)
+        except OSError:
+            pass  # no more watches: fs.inotify.max_user_watches
+    return Polling(paths, _is_wanted)
