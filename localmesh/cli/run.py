@@ -34,7 +34,6 @@ def run(paths: tuple[Path, ...], where: Dirs, began: float, pipe: int | None) ->
     Raises MeshError if the start fails; nothing is left running then.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells of every save; so do we, with what came of it
     asyncio.run(_run(paths, where, began, pipe))
 
 
