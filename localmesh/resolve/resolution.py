@@ -1,12 +1,12 @@
 """The one function of this stage: its steps, each a line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from localmesh.errors import Problem
 from localmesh.manifests.documents import Documents
 from localmesh.manifests.istio import Gateway, Sidecar
-from localmesh.mesh import Mesh, Placement, Pod, Workload
+from localmesh.mesh import Mesh, Placement, Pod, Service, Workload
 from localmesh.mesh.pods import Proxy
 from localmesh.resolve.authorization import Access, Tokens
 from localmesh.resolve.authorizers import authorizers
@@ -24,7 +24,7 @@ from localmesh.resolve.proxy_configs import ProxyConfigs
 from localmesh.resolve.references import check_references, client_labels
 from localmesh.resolve.refusals import refuse_in_documents
 from localmesh.resolve.service_entries import entry_services, joined
-from localmesh.resolve.services import SeatIndex, kubernetes_services
+from localmesh.resolve.services import Registered, SeatIndex, kubernetes_services
 from localmesh.resolve.settings import Settings, settings
 from localmesh.resolve.sidecars import Sidecars, check_protocols
 from localmesh.resolve.telemetry import Telemetries
@@ -43,9 +43,15 @@ class Resolution:
 
 
 def resolve(
-    documents: Documents, placements: Mapping[str, Placement] | None = None, replicas: Mapping[str, int] | None = None
+    documents: Documents,
+    placements: Mapping[str, Placement] | None = None,
+    replicas: Mapping[str, int] | None = None,
+    beside: Iterable[Service] = (),
 ) -> Resolution:
-    """The mesh of these documents. `placements` by `namespace/pod`, `replicas` by `namespace/workload`."""
+    """The mesh of these documents. `placements` by `namespace/pod`, `replicas` by `namespace/workload`.
+
+    `beside`: services that other documents have in a cluster; one that these have too is theirs.
+    """
     findings = Findings()
     documents = documents if is_cluster(documents) else deployed(documents)
     mesh_wide = settings(documents.mesh_config)
@@ -60,7 +66,10 @@ def resolve(
         findings,
         from_cluster=is_cluster(documents),
     )
-    registered = joined(kubernetes, entry_services(documents, index, authentications, mesh_wide, findings))
+    entries = entry_services(documents, index, authentications, mesh_wide, findings)
+    known = {each.service.host for each in (*kubernetes, *entries)}
+    standing_in = (Registered(each, ("*",)) for each in beside if each.host not in known)
+    registered = joined(kubernetes, (*entries, *standing_in))
     rules = DestinationRules(documents, mesh_wide)
     hosts = (each.service.host for each in registered)
     attached = attachments(documents, hosts, mesh_wide.virtual_service_export_to, findings)

@@ -73,11 +73,23 @@ class Expose:
 
 
 @dataclass(frozen=True, slots=True)
+class Collector:
+    """A service of the cluster that takes spans (OTLP over gRPC), and that localmesh stands in for.
+
+    `host` is its full name, `ports` its ports by name: as in a Service, the name says the protocol.
+    """
+
+    host: str
+    ports: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class LocalRun:
     """The whole of it. Images are named with or without tag; the longer name wins."""
 
     images: Mapping[str, Image] = field(default_factory=dict)
     expose: tuple[Expose, ...] = ()
+    collectors: tuple[Collector, ...] = ()
     # Commands to try once it runs, each with what it does.
     next: Mapping[str, str] = field(default_factory=dict)
 

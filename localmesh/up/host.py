@@ -12,15 +12,17 @@ from localmesh.runtime.addresses import Block, PodAddress
 from localmesh.runtime.dirs import Dirs
 from localmesh.runtime.local import LocalRun
 from localmesh.runtime.plan import Machine
+from localmesh.up import collectors
 
 
 @dataclass(slots=True)
 class Host:
-    """One mesh's part of this machine. `root`: where local programs are started."""
+    """One mesh's part of this machine. `root`: where local programs are started; `collector`: where spans go."""
 
     dirs: Dirs
     block: Block
     root: Path
+    collector: str = collectors.NOWHERE
     _opened: frozenset[str] = field(default_factory=frozenset)
     _rootless: bool = False  # asked once: that takes a process, and an edit waits for none
 

@@ -8,7 +8,9 @@ from localmesh.errors import MeshError, Problem, Problems, Where
 from localmesh.manifests import Documents, Record
 from localmesh.manifests.record import Port, empty_map, json_named
 from localmesh.runtime.addresses import split
-from localmesh.runtime.local import Expose, Image, Listen, LocalRun, Step
+from localmesh.runtime.local import Collector, Expose, Image, Listen, LocalRun, Step
+
+CLUSTER_DOMAIN = ".svc.cluster.local"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,14 @@ class WrittenExpose(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenCollector(Record):
+    """A service that takes spans in the cluster; `ports` by their names, which say the protocol: `grpc-…`, `tcp-…`."""
+
+    service: str
+    ports: Mapping[str, Port]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenLocalRun(Record):
     """The document."""
 
@@ -60,6 +70,7 @@ class WrittenLocalRun(Record):
     kind: str
     images: Mapping[str, WrittenImage] = empty_map()
     expose: tuple[WrittenExpose, ...] = ()
+    collectors: tuple[WrittenCollector, ...] = ()
     next: Mapping[str, str] = empty_map()
 
 
@@ -68,11 +79,12 @@ def local_run(documents: Documents) -> LocalRun:
     if documents.local is None:
         return LocalRun()
     written = documents.local.decode(WrittenLocalRun)
-    if problems := list(_exposed_wrongly(written)):
+    if problems := [*_exposed_wrongly(written), *_no_services(written)]:
         raise Problems(problems)
     return LocalRun(
         images={name: _image(image) for name, image in written.images.items()},
         expose=tuple(Expose(one.gateway, one.port, one.address, one.at("address")) for one in written.expose),
+        collectors=tuple(Collector(one.service, one.ports) for one in written.collectors),
         next=written.next,
     )
 
@@ -86,6 +98,13 @@ def _exposed_wrongly(written: WrittenLocalRun) -> Iterator[Problem]:
             yield Problem(one.at("address"), error.what, error.hint)
         if first.setdefault(one.address, one.where) is not one.where:
             yield Problem(one.at("address"), f"{one.address} is opened twice", f"first at {first[one.address]}")
+
+
+def _no_services(written: WrittenLocalRun) -> Iterator[Problem]:
+    for one in written.collectors:
+        if one.service.count(".") < 2 or not one.service.endswith(CLUSTER_DOMAIN):
+            hint = f"write it in full: jaeger.observability{CLUSTER_DOMAIN}"
+            yield Problem(one.at("service"), f"{one.service!r} is not the name of a service", hint)
 
 
 def _image(written: WrittenImage) -> Image:

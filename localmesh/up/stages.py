@@ -12,12 +12,13 @@ from pathlib import Path
 from localmesh.errors import MeshError, Problem, Problems
 from localmesh.manifests import Documents, load
 from localmesh.memo import Memo
-from localmesh.mesh import Mesh, Placement, Pod
+from localmesh.mesh import Mesh, Placement, Pod, Service
 from localmesh.resolve import Resolution, resolve
 from localmesh.runtime.dirs import Dirs
 from localmesh.runtime.local import LocalRun
 from localmesh.runtime.plan import Machine, plan
 from localmesh.runtime.podplan import PodPlan
+from localmesh.up import collectors
 from localmesh.up.host import imagined
 from localmesh.up.local import local_run
 from localmesh.up.room import require_room
@@ -40,6 +41,7 @@ class Written:
     documents: Documents
     local: LocalRun
     replicas: Mapping[str, int] = field(default_factory=dict)
+    beside: tuple[Service, ...] = ()  # services that localmesh stands in for
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,16 @@ class Design:
     warnings: tuple[Problem, ...] = ()
 
 
-def read(paths: Iterable[Path], replicas: Mapping[str, int] | None = None, memo: Memo | None = None) -> Written:
-    """The documents of these files and folders. Raises Problems."""
+def read(
+    paths: Iterable[Path],
+    replicas: Mapping[str, int] | None = None,
+    memo: Memo | None = None,
+    collector: str = collectors.NOWHERE,
+) -> Written:
+    """The documents of these files and folders. `collector`: where spans go (up.collectors). Raises Problems."""
     documents = load(paths, memo)
-    return Written(documents, local_run(documents), replicas or {})
+    local = local_run(documents)
+    return Written(documents, local, replicas or {}, collectors.services(local.collectors, collector))
 
 
 def meant(
@@ -128,7 +136,7 @@ def _placed(design: Design, placements: Mapping[str, Placement], memo: Memo | No
 
 def _resolved(written: Written, placements: Mapping[str, Placement]) -> Resolution:
     require_room(written.documents, written.replicas)
-    return resolve(written.documents, placements, written.replicas)
+    return resolve(written.documents, placements, written.replicas, written.beside)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ def capture(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement) -> S
 
 
 _Kept = dict[str, list[Resource]]
+_LOOPBACK = "127."
 
 
 def _as_patched(kept: _Kept) -> _Kept:
@@ -223,12 +224,18 @@ def _add_upstream(kept: _Kept, upstream: Upstream, mesh: Mesh, pod: Pod, placeme
     cluster = patch_cluster(clusters.outbound(told, mesh, pod), pod.patches, side, [upstream.service.host])
     if cluster is None:
         return
-    cluster.upstream_bind_config.CopyFrom(clusters.bind(placement.address))
+    if _is_near(told):
+        cluster.upstream_bind_config.CopyFrom(clusters.bind(placement.address))
     needs = []
     if clusters.is_told_endpoints(told, pod):
         needs = [(ENDPOINT, cluster.name)]
         kept[ENDPOINT].append(resource(cluster.name, endpoints.load_assignment(told, pod)))
     kept[CLUSTER].append(resource(cluster.name, cluster, needs, [upstream.where]))
+
+
+def _is_near(upstream: Upstream) -> bool:
+    """Whether a pod's address can call it: no Unix socket, and nothing beyond this machine."""
+    return all(each.address.startswith(_LOOPBACK) for each in upstream.endpoints)
 
 
 # --- a gateway's ports ----------------------------------------------------------------------------------------------
