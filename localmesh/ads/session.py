@@ -68,11 +68,6 @@ class Session:
             for type_url, subscription in self._subscriptions.items()
         )
 
-    @property
-    def waiting_for(self) -> tuple[str, ...]:
-        """The types that are not acknowledged yet."""
-        return tuple(type_url for type_url, subscription in self._subscriptions.items() if subscription.awaiting)
-
     def offer(self, snapshot: Snapshot) -> list[DiscoveryResponse]:
         """A new snapshot for this proxy."""
         self._snapshot, self.nack = snapshot, None

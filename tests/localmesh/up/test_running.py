@@ -13,6 +13,7 @@ import pytest
 
 from localmesh.errors import MeshError, Problems
 from localmesh.runtime import dirs, supervisor
+from localmesh.runtime.wallet import Wallet
 from localmesh.up.beginning import running
 from localmesh.up.running import RunningMesh
 from tests.kit import Limit, eventually
@@ -252,8 +253,8 @@ async def test_the_configuration_is_readable_and_holds_no_key(small: Small) -> N
 async def test_new_certificates_reach_the_proxies_and_no_call_fails(small: Small) -> None:
     address = next(pod.address for pod in small.mesh.status().pods if pod.name == "echo-0")
     before = await asyncio.to_thread(_certificate, address)
-    wallet = small.mesh._in_force.proxies.wallet
-    wallet.renew(wallet.authority)
+    proxies = small.mesh._in_force.proxies
+    proxies.wallet = Wallet(proxies.wallet.authority)  # in which every certificate is a new one
     assert await _calls_while(small, small.mesh.apply()) == []
     await eventually(lambda: _certificate_other_than(address, before), what="another certificate is shown")
     assert await small.caller.code() == "OK"

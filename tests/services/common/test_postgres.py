@@ -11,7 +11,7 @@ from services.common.errors import DeadlineExceeded, Unavailable
 from services.common.migrations import migrate, read
 from services.common.postgres import Database, open_database
 from tests.kit import Limit, eventually
-from tests.services.postgres import Postgres
+from tests.services.postgres import Postgres, answers
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def migrations(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def _connected(database: Database) -> None:
-    await eventually(lambda: database.connected, what="the pool is there")
+async def _connected(database: Database, within: Limit = Limit.SOON) -> None:
+    await eventually(lambda: answers(database), within=within, what="the database answers")
 
 
 async def test_a_fresh_database_is_migrated_and_answers(postgres: Postgres, migrations: Path) -> None:
@@ -163,12 +163,7 @@ async def test_a_database_that_goes_is_unavailable_and_its_return_is_noticed(
         with pytest.raises(Unavailable):
             await database.check()
         own_postgres.start()
-
-        async def answers() -> bool:
-            await database.check()
-            return True
-
-        await eventually(answers, within=Limit.RECOVERED, what="the pool has reconnected")
+        await _connected(database, within=Limit.RECOVERED)
 
 
 async def test_a_database_that_comes_late_is_waited_for(own_postgres: Postgres, migrations: Path) -> None:
@@ -179,5 +174,4 @@ async def test_a_database_that_comes_late_is_waited_for(own_postgres: Postgres, 
         with pytest.raises(Unavailable):
             await database.check()
         own_postgres.start()
-        await eventually(lambda: database.connected, within=Limit.STARTED, what="the database was waited for")
-        await database.check()
+        await _connected(database, within=Limit.STARTED)

@@ -20,7 +20,7 @@ from services.user.service import NAME, UserService
 from services.user.store import MIGRATIONS, UserStore
 from tests.kit import Limit, eventually
 from tests.services.issuer import Issuer
-from tests.services.postgres import Postgres
+from tests.services.postgres import Postgres, answers
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ async def serve(issuer: Issuer) -> AsyncIterator[Serve]:
                 channel = grpc.aio.insecure_channel(server.grpc_listen, options=[("grpc.enable_retries", 0)])
                 channels.append(channel)
                 async with running(server, service, drain, telemetry.set_up("user", "pod-0")):
-                    await eventually(lambda: database.connected, within=Limit.STARTED, what="the database is there")
+                    await eventually(lambda: answers(database), within=Limit.STARTED, what="the database is there")
                     yield Served(
                         user_pb2_grpc.UserServiceStub(channel), channel, store, database, drain, issuer.bearer("tester")
                     )
