@@ -13,6 +13,7 @@ from localmesh.control.control_pb2_grpc import ControlServiceServicer, add_Contr
 from localmesh.control.failures import TRAILER, encode, encode_problems
 from localmesh.control.messages import encode_status
 from localmesh.control.policies import encode_policy
+from localmesh.control.traces import MOST_TRACES, decode_filter, encode_spans, encode_trace
 from localmesh.errors import MeshError, Problems
 from localmesh.up.running import RunningMesh
 
@@ -50,13 +51,18 @@ def told(
         try:
             return await method(self, request, context)
         except MeshError as error:
-            wrong_input = isinstance(error, Problems)
-            code = grpc.StatusCode.INVALID_ARGUMENT if wrong_input else grpc.StatusCode.FAILED_PRECONDITION
-            context.set_trailing_metadata(((TRAILER, encode(error).SerializeToString()),))
-            await context.abort(code, error.what.partition("\n")[0])
+            await _fail(error, context)
             raise AssertionError("abort raises") from error
 
     return answer
+
+
+async def _fail(error: MeshError, context: Context) -> None:
+    """End the call with what is wrong."""
+    wrong_input = isinstance(error, Problems)
+    code = grpc.StatusCode.INVALID_ARGUMENT if wrong_input else grpc.StatusCode.FAILED_PRECONDITION
+    context.set_trailing_metadata(((TRAILER, encode(error).SerializeToString()),))
+    await context.abort(code, error.what.partition("\n")[0])
 
 
 class Control(ControlServiceServicer):
@@ -96,6 +102,28 @@ class Control(ControlServiceServicer):
     ) -> messages.ListPoliciesResponse:
         """See control.proto."""
         return messages.ListPoliciesResponse(policies=map(encode_policy, self._mesh.policies()))
+
+    @told
+    async def ListTraces(self, request: messages.ListTracesRequest, context: Context) -> messages.ListTracesResponse:
+        """See control.proto."""
+        found = self._mesh.traces().traces(decode_filter(request.filter), request.limit or MOST_TRACES)
+        return messages.ListTracesResponse(traces=map(encode_trace, found))
+
+    @told
+    async def GetTrace(self, request: messages.GetTraceRequest, context: Context) -> messages.GetTraceResponse:
+        """See control.proto."""
+        return encode_spans(self._mesh.traces().trace(request.id))
+
+    async def WatchTraces(
+        self, request: messages.WatchTracesRequest, context: Context
+    ) -> AsyncIterator[messages.TraceSummary]:
+        """See control.proto."""
+        try:
+            arriving = self._mesh.traces().watch(decode_filter(request.filter))
+        except MeshError as error:
+            await _fail(error, context)
+        async for trace in arriving:
+            yield encode_trace(trace)
 
     @told
     async def Scale(self, request: messages.ScaleRequest, context: Context) -> messages.ScaleResponse:

@@ -1,6 +1,7 @@
 """How a mesh begins: a list to be read from top to bottom, with the undo beside each line."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,11 +10,13 @@ from pathlib import Path
 
 from localmesh.ads import DiscoveryServer
 from localmesh.memo import Memo
+from localmesh.observe.collector import receiving
+from localmesh.observe.store import TraceStore
 from localmesh.runtime import addresses, dirs
 from localmesh.runtime.certs import new_authority
 from localmesh.runtime.dirs import Dirs
 from localmesh.runtime.wallet import Wallet
-from localmesh.up import stages
+from localmesh.up import collectors, stages
 from localmesh.up.host import Host
 from localmesh.up.in_force import InForce
 from localmesh.up.proxies import Proxies
@@ -37,12 +40,13 @@ async def running(
         undo.enter_context(dirs.held(where))
         block = addresses.claim()
         undo.callback(block.release)
-        host = Host(where, block, Path.cwd())
+        collector = collectors.chosen(os.environ, where.socket("otlp"))
+        host = Host(where, block, Path.cwd(), collector)
         watch = Watch(paths)  # before the first reading, so that no save falls between the two
         undo.callback(watch.close)
         with phases.phase("load"):
             memo = Memo()
-            written = stages.read(paths, memo=memo)
+            written = stages.read(paths, memo=memo, collector=collector)
         with phases.phase("resolve and plan"):
             design = stages.designed(written, host.machine)
             host.require_free(written.local)
@@ -50,6 +54,9 @@ async def running(
         ads = DiscoveryServer(where.socket("ads"))
         await ads.start()
         undo.push_async_callback(ads.stop)
+        traces = TraceStore()
+        if collector.startswith(collectors.UNIX):
+            await undo.enter_async_context(receiving(where.socket("otlp"), traces.take))
         wallet = Wallet(new_authority(design.mesh.trust_domain, now=datetime.now(UTC)))
         proxies = Proxies(ads, where.socket("ads"), wallet, memo)
         mesh = RunningMesh(
@@ -59,6 +66,7 @@ async def running(
             memo=memo,
             ending=ending,
             phases=phases,
+            traces=traces,
         )
         undo.push_async_callback(mesh.stop)
         await mesh.start()

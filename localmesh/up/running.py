@@ -18,8 +18,9 @@ from typing import TypeVar
 from localmesh.errors import MeshError, Problem
 from localmesh.memo import Memo
 from localmesh.observe.policies import History, Policy, policies
+from localmesh.observe.store import TraceStore
 from localmesh.runtime.pod import PodState
-from localmesh.up import stages
+from localmesh.up import collectors, stages
 from localmesh.up.in_force import Applied, InForce
 from localmesh.up.known import known
 from localmesh.up.refusal import told
@@ -48,11 +49,13 @@ class RunningMesh:
         memo: Memo,
         ending: asyncio.Event,
         phases: Phases,
+        traces: TraceStore,
     ) -> None:
         self.ending = ending
         self._paths, self._watch, self._in_force, self._memo = paths, watch, in_force, memo
         self._supervisor = in_force.supervisor
         self._phases, self._starts = phases, Starts(phases)
+        self._traces = traces
         self._started = False
         self._problems: tuple[Problem, ...] = ()
         self._history = History().in_force(in_force.design.written.documents, time.time())
@@ -134,6 +137,13 @@ class RunningMesh:
         design = self._in_force.design
         return policies(design.written.documents, design.mesh, self._history)
 
+    def traces(self) -> TraceStore:
+        """The traces that are kept. Raises MeshError where spans go somewhere else."""
+        collector = self._in_force.host.collector
+        if not collector.startswith(collectors.UNIX):
+            raise MeshError(f"spans go to {collector} ({collectors.ENDPOINT})", "look for them there")
+        return self._traces
+
     async def apply(self) -> Applied:
         """Read the files again. Returns when every proxy obeys them and the pods are as they say.
 
@@ -158,7 +168,9 @@ class RunningMesh:
             return applied
 
     def _read(self) -> Written:
-        return stages.read(self._paths, self._in_force.design.written.replicas, self._memo)
+        return stages.read(
+            self._paths, self._in_force.design.written.replicas, self._memo, self._in_force.host.collector
+        )
 
     async def scale(self, workload: str, replicas: int) -> None:
         """Set the number of pods of a workload; returns when they are ready, or gone. Raises MeshError."""
