@@ -148,7 +148,12 @@ docs: install ## The pages that are made of the code: docs/supported.md, docs/wa
 
 # --- what it costs ---------------------------------------------------------------------------------------------------
 
-bench-startup: keys ## From an installed environment to the first answered call, with a breakdown
+# Each prints two figures and their ratio from one run; with `--json` behind the python line, as JSON.
+
+bench: keys ## All benches; writes docs/performance.md (about ten minutes, on a machine that does nothing else)
+	@$(BIN)/python -m bench
+
+bench-startup: keys ## From nothing to the first chat message delivered, cold and warm, with a breakdown
 	@$(BIN)/python -m bench.startup
 
 bench-policy-edit: keys ## From a saved file to the last Envoy's acknowledgement, and to what a caller sees
@@ -158,5 +163,5 @@ bench-compile: install ## The compiler at 10 to 5,000 services, and after an edi
 	@$(BIN)/python -m bench.compile
 
 .PHONY: help install protos keys lock up down clean status demo chat token check format test conformance docs \
-  bench-startup bench-policy-edit bench-compile \
+  bench bench-startup bench-policy-edit bench-compile \
   doctor kind-up kind-forward kind-test kind-down $(addprefix check-,$(CHECKS))

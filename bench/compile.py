@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench import compile_input
-from bench.figures import median, table
+from bench.figures import Quartiles, median, number
+from bench.report import Aim, Report, Row, Table, command
 from localmesh.cli import GARBAGE_AFTER
 from localmesh.memo import Memo
 from localmesh.mesh import Placement
@@ -101,8 +102,8 @@ class Bundle:
         file = compile_input.service_file(self.folder, 0)
         before = file.read_text(encoding="utf-8")
         made = []
-        for number in range(EDITS):
-            compile_input.edit(file, old, new.format(number + 1))
+        for edit in range(EDITS):
+            compile_input.edit(file, old, new.format(edit + 1))
             made.append(self.run())
             file.write_text(before, encoding="utf-8")
         self.run()
@@ -141,7 +142,53 @@ def in_own_process(services: int) -> Figures:
     return Figures(**{**said, **runs})
 
 
-def shown(made: list[Figures]) -> str:
+def report(made: list[Figures]) -> Report:
+    """An edit beside everything at 1,000 services, and what a service costs at the largest size beside that."""
+    thousand = next(one for one in made if one.services == 1000)
+    largest = made[-1]
+    edit, whole = thousand.policy.compile * 1000, thousand.whole.compile * 1000
+    cost, before = (one.whole.seconds / one.services * 1e6 for one in (largest, thousand))
+    one_pod = thousand.one_pod * 1000
+    rows = (
+        Row(
+            what="1,000 services: one pod that sees all of them",
+            unit="ms",
+            ours=one_pod,
+            ours_is="one pod",
+            other=whole,
+            other_is="all pods with what they reach",
+            ratio=_exactly(one_pod / whole),
+            aim=Aim(25, of_ratio=False),
+        ),
+        Row(
+            what="1,000 services: an edit of a policy compiled",
+            unit="ms",
+            ours=edit,
+            ours_is="after the edit",
+            other=whole,
+            other_is="everything",
+            ratio=_exactly(edit / whole),
+            aim=Aim(1, of_ratio=False),
+        ),
+        Row(
+            what="linear: all stages, a service",
+            unit="µs",
+            ours=cost,
+            ours_is=f"at {largest.services:,}",
+            other=before,
+            other_is="at 1,000",
+            ratio=_exactly(cost / before),
+            aim=Aim(1.25),
+        ),
+    )
+    return Report("compile", __doc__ or "", rows, (by_size(made),))
+
+
+def _exactly(ratio: float) -> Quartiles:
+    return Quartiles(ratio, ratio, ratio)
+
+
+def by_size(made: list[Figures]) -> Table:
     """All stages and edits by size, in ms, and what a service costs."""
     rows: list[tuple[str, Callable[[Figures], float]]] = [
         *_stages("everything", lambda one: one.whole),
@@ -154,7 +201,7 @@ def shown(made: list[Figures]) -> str:
         ("most memory beyond the imports, MB", lambda one: one.memory - one.imports),
     ]
     heading = ("CPU ms unless said, by services", *(f"{one.services:,}" for one in made))
-    return table(heading, [(name, *(_number(of(one)) for one in made)) for name, of in rows])
+    return Table(heading, tuple((name, *(number(of(one)) for one in made)) for name, of in rows))
 
 
 def _stages(name: str, of: Callable[[Figures], Run]) -> list[tuple[str, Callable[[Figures], float]]]:
@@ -167,17 +214,8 @@ def _stages(name: str, of: Callable[[Figures], Run]) -> list[tuple[str, Callable
     ]
 
 
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) or value >= 100 else f"{value:.3g}"
-
-
-def main() -> None:
-    """Print the table; with a size, measure that one only and print it as JSON."""
-    if len(sys.argv) > 1:
+if __name__ == "__main__":
+    if sys.argv[1:] and sys.argv[1].isdecimal():  # the process of one size
         print(json.dumps(asdict(measured(int(sys.argv[1])))))
     else:
-        print(shown([in_own_process(size) for size in SIZES]))
-
-
-if __name__ == "__main__":
-    main()
+        command(lambda: report([in_own_process(size) for size in SIZES]))

@@ -3,7 +3,6 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,7 +13,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+from bench.processes import ROOT, free_port
+
 EXPOSED = "127.0.0.1:8080"
 UP_SECONDS = 180
 
@@ -58,7 +58,7 @@ def own_mesh() -> Iterator[OwnMesh]:
     folder = Path(tempfile.mkdtemp(prefix="localmesh-bench-"))
     try:
         shutil.copytree(ROOT / "deploy", folder / "deploy")
-        gateway = f"127.0.0.1:{_free_port()}"
+        gateway = f"127.0.0.1:{free_port()}"
         local = folder / "deploy" / "local.yaml"
         local.write_text(local.read_text(encoding="utf-8").replace(EXPOSED, gateway), encoding="utf-8")
         mesh = OwnMesh(folder / "deploy", folder / "state", gateway)
@@ -69,15 +69,6 @@ def own_mesh() -> Iterator[OwnMesh]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         signal.signal(signal.SIGTERM, before)
-
-
-def _free_port() -> int:
-    """Below the range that the kernel hands out, and away from the tests'."""
-    for port in range(18400, 18500):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
-    raise RuntimeError("no free port from 18400 to 18499")
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:

@@ -1,7 +1,9 @@
-"""`make bench-startup`: from an installed environment to the first answered call through the gateway.
+"""`make bench-startup`: from an installed environment to the first chat message delivered through the gateway.
 
 Cold: no data folder, so PostgreSQL's files and the databases are made. Warm: the data of the run before is there. The
-breakdown is the mesh's own (`localmesh status --json`); its parts overlap, so it says when each ended.
+message counts as delivered when a reader in the room has it; both ends are clients of the gateway, and a user is made
+first if there is none. The breakdown is the mesh's own (`localmesh status --json`); its parts overlap, so it says when
+each ended.
 """
 
 import asyncio
@@ -10,15 +12,15 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-import grpc
-
-from bench.figures import median, table
+from bench.figures import median, number, quartiles
 from bench.own_mesh import OwnMesh, own_mesh
-from clients import caller, channel
-from protos.user.v1.user_pb2 import ListUsersRequest
+from bench.report import Aim, Report, Row, Table, command
+from clients import caller
+from clients.room import RoomSession, Said
 
 RUNS = 5
-AIM_SECONDS = {"cold": 3.0, "warm": 1.5}
+LIMIT_SECONDS = 30.0
+TEXT = "the first message"
 # The processes of a pod: `mesh/user-v1-0 envoy: ready`.
 _PROCESS = re.compile(r"^(?P<pod>\S+) (?P<process>\S+): (?P<what>spawn|ready)$")
 
@@ -33,36 +35,41 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One start: seconds until `up` returned, until the first answer, and its parts."""
+    """One start: seconds until `up` returned, until the first message was delivered, and its parts."""
 
     ready: float
-    answered: float
+    delivered: float
     parts: Mapping[str, Part]
 
 
 async def start(mesh: OwnMesh) -> Start:
-    """Start the mesh, and make one call."""
+    """Start the mesh, and say something in it."""
     began = time.time()
     mesh.up()
     ready = time.time() - began
-    await _first_call(mesh)
-    answered = time.time() - began
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await _first_message(mesh)
+    delivered = time.time() - began
     phases = [
         (each["name"], Part(each.get("begin_seconds", 0.0), each.get("begin_seconds", 0.0) + each.get("seconds", 0.0)))
         for each in mesh.status()["phases"]
     ]
-    return Start(ready, answered, dict(_grouped(phases)))
+    return Start(ready, delivered, dict(_grouped(phases)))
 
 
-async def _first_call(mesh: OwnMesh) -> None:
-    async with caller.operator(mesh.gateway) as gateway:
-        call = gateway.users.ListUsers(
-            ListUsersRequest(limit=1), metadata=gateway.metadata(), timeout=channel.UNARY_SECONDS
-        )
-        async for _ in call:
-            pass
-        if await call.code() is not grpc.StatusCode.OK:
-            raise RuntimeError(f"the first call was answered with {await call.code()}: {await call.details()}")
+async def _first_message(mesh: OwnMesh) -> None:
+    """Returns when a reader has what was posted."""
+    async with (
+        caller.person(mesh.gateway, "ada") as gateway,
+        RoomSession(gateway, "start", resume_after=0) as reader,
+        RoomSession(gateway, "start", resume_after=0) as writer,
+    ):
+        posted = await writer.post(TEXT)
+        async for event in reader:
+            if isinstance(event, Said) and event.message_id == posted.message_id:
+                if event.text != TEXT:
+                    raise RuntimeError(f"another text was delivered: {event.text!r}")
+                return
 
 
 def _grouped(phases: Iterable[tuple[str, Part]]) -> Iterator[tuple[str, Part]]:
@@ -83,46 +90,68 @@ def _grouped(phases: Iterable[tuple[str, Part]]) -> Iterator[tuple[str, Part]]:
 
 
 async def starts() -> dict[str, list[Start]]:
-    """Each run in folders of its own: cold, then warm."""
+    """Each run in folders of its own: cold, then warm. The first run brings the programs into the page cache."""
     made: dict[str, list[Start]] = {"cold": [], "warm": []}
-    for _ in range(RUNS):
+    for run in range(RUNS + 1):
         with own_mesh() as mesh:
-            made["cold"].append(await start(mesh))
+            cold = await start(mesh)
             mesh.down()
-            made["warm"].append(await start(mesh))
+            warm = await start(mesh)
+        if run:
+            made["cold"].append(cold)
+            made["warm"].append(warm)
     return made
 
 
-def shown(kind: str, made: list[Start]) -> str:
+def report(made: dict[str, list[Start]]) -> Report:
+    """Both kinds of start, beside each other."""
+    cold, warm = ([one.delivered for one in made[kind]] for kind in ("cold", "warm"))
+    shared = [a / b for a, b in zip(cold, warm, strict=True)]
+    otherwise = "The breakdown below says which part takes longest: the next step is there."
+    rows = (
+        Row(
+            what="a cold start to the first message",
+            unit="s",
+            ours=median(cold),
+            ours_is="cold",
+            other=median(warm),
+            other_is="warm",
+            ratio=quartiles(shared),
+            aim=Aim(3.0, of_ratio=False),
+            otherwise=otherwise,
+        ),
+        Row(
+            what="a warm start to the first message",
+            unit="s",
+            ours=median(warm),
+            ours_is="warm",
+            other=median(cold),
+            other_is="cold",
+            ratio=quartiles(1 / one for one in shared),
+            aim=Aim(1.5, of_ratio=False),
+            otherwise=otherwise,
+        ),
+    )
+    return Report("startup", __doc__ or "", rows, tuple(breakdown(kind, many) for kind, many in made.items()))
+
+
+def breakdown(kind: str, made: list[Start]) -> Table:
     """The medians of one kind of start."""
     names = list(dict.fromkeys(name for one in made for name in one.parts))
-    middle = {
-        name: Part(*(median(times) for times in zip(*_times(made, name), strict=True))) for name in names
-    }  # fmt: skip
+    middle = {name: Part(*(median(times) for times in zip(*_times(made, name), strict=True))) for name in names}
     rows = [
-        (name, f"{part.began:.2f}", f"{part.ended:.2f}", f"{part.ended - part.began:.2f}")
+        (name, number(part.began), number(part.ended), number(part.ended - part.began))
         for name, part in sorted(middle.items(), key=lambda each: each[1].ended)
     ]
-    ready, answered = median(one.ready for one in made), median(one.answered for one in made)
-    rows.append(("`localmesh up` returned", "0.00", f"{ready:.2f}", f"{ready:.2f}"))
-    rows.append(("first call answered", f"{ready:.2f}", f"{answered:.2f}", f"{answered - ready:.2f}"))
-    aim = AIM_SECONDS[kind]
-    spread = ", ".join(f"{one.answered:.2f}" for one in sorted(made, key=lambda one: one.answered))
-    heading = (f"{kind} start, median of {len(made)} (s)", "begins", "ends", "takes")
-    return (
-        f"{table(heading, rows)}\n{kind}: {answered:.2f} s, {answered / aim:.2f} of the aim ({aim:g} s); all: {spread}"
-    )
+    ready, delivered = median(one.ready for one in made), median(one.delivered for one in made)
+    rows.append(("`localmesh up` returned", "0", number(ready), number(ready)))
+    rows.append(("first message delivered", number(ready), number(delivered), number(delivered - ready)))
+    return Table((f"{kind} start, median of {len(made)} (s)", "begins", "ends", "takes"), tuple(rows))
 
 
 def _times(made: list[Start], name: str) -> list[tuple[float, float]]:
     return [(part.began, part.ended) for one in made if (part := one.parts.get(name)) is not None]
 
 
-def main() -> None:
-    """Print the tables."""
-    for kind, many in asyncio.run(starts()).items():
-        print(f"{shown(kind, many)}\n")
-
-
 if __name__ == "__main__":
-    main()
+    command(lambda: report(asyncio.run(starts())))
