@@ -10,25 +10,39 @@ from deploy.kind.commands import Failed
 from deploy.kind.settings import ROOT
 
 SERVICES = ("user", "chat")
+# Where components are, each a folder of its name.
+COMPONENTS = (ROOT / "deploy" / "components", ROOT / "deploy" / "observability")
 # The pods' templates carry the ID of their image, so that what was built anew under the same tag is rolled out.
 ANNOTATION = "localmesh.dev/image-id"
 
 
 def kustomization(folder: Path, tag: str, components: Sequence[str], image_ids: Mapping[str, str]) -> dict[str, Any]:
     """The kustomization for `folder`, which names the bundle by relative paths. Raises Failed for no such component."""
-    deploy = ROOT / "deploy"
-    for name in components:
-        if not (deploy / "components" / name / "kustomization.yaml").is_file():
-            known = ", ".join(sorted(each.name for each in (deploy / "components").iterdir()))
-            raise Failed(f"there is no component {name!r}\n  one of: {known}")
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
-        "resources": [_relative(deploy / name, folder) for name in ("k8s", "istio")],
-        "components": [_relative(deploy / "components" / name, folder) for name in components],
+        "resources": [_relative(ROOT / "deploy" / name, folder) for name in ("k8s", "istio")],
+        "components": [_relative(each, folder) for each in component_folders(components)],
         "images": [{"name": f"localmesh/{service}", "newTag": tag} for service in SERVICES],
         "patches": [_marked(service, image_ids[service]) for service in SERVICES if service in image_ids],
     }
+
+
+def known_components() -> dict[str, Path]:
+    """The components that can be asked for, by name."""
+    files = (file for parent in COMPONENTS for file in parent.glob("*/kustomization.yaml"))
+    return {file.parent.name: file.parent for file in sorted(files)}
+
+
+def component_folders(names: Sequence[str]) -> list[Path]:
+    """The folders of these components, before them what several of them share. Raises Failed for no such component."""
+    known = known_components()
+    for name in names:
+        if name not in known:
+            raise Failed(f"there is no component {name!r}\n  one of: {', '.join(sorted(known))}")
+    folders = [known[name] for name in dict.fromkeys(names)]
+    shared = {each.parent for each in folders if (each.parent / "kustomization.yaml").is_file()}
+    return [*sorted(shared), *folders]
 
 
 def written(folder: Path, content: Mapping[str, Any]) -> Path:

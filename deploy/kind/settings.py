@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Self
 
 ROOT = Path(__file__).resolve().parents[2]
-# Without it a volume would tie a store to a worker: see the component.
-DEFAULT_COMPONENTS = "kind"
+# Without `kind` a volume would tie a store to a worker; the others are what traces and metrics need. Pages with images
+# of further sites, grafana and kiali, are asked for by name.
+DEFAULT_COMPONENTS = "kind jaeger prometheus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Settings:
     image_tag: str
     docker_build_args: tuple[str, ...]
     skip_pull: bool  # nothing is pulled: what docker has is loaded, and what it has not must be on the nodes
-    components: tuple[str, ...]  # folders of deploy/components
+    components: tuple[str, ...]  # folders of deploy/components and deploy/observability
     port: int  # of 127.0.0.1, for kind-forward
 
     @classmethod

@@ -12,6 +12,7 @@ from deploy.kind.settings import Settings
 
 Tell = Callable[[str], None]
 
+NAMESPACES = ("mesh", "observability")
 _READY_SECONDS = 420
 _APPLY_SECONDS = 90
 # How a cluster speaks that is not quite there: istiod's webhook has no endpoint yet, a kind was just defined.
@@ -51,6 +52,7 @@ def steps(settings: Settings, tell: Tell) -> tuple[Step, ...]:
     istio_arguments: list[str] = []
 
     def checked() -> None:
+        overlay.component_folders(settings.components)  # a name misspelt is told before anything is made
         if not doctor.healthy(settings, tell):
             raise Failed("this machine is not ready for it: see above")
 
@@ -79,11 +81,11 @@ def steps(settings: Settings, tell: Tell) -> tuple[Step, ...]:
         Step("our images", built),
         Step("images into the nodes", loaded),
         Step("Istio", lambda: istio.installed(settings, istio_arguments), ("istio-system",)),
-        Step("deploy/k8s and deploy/istio", applied, ("mesh",)),
+        Step("deploy/k8s, deploy/istio and the components", applied, NAMESPACES),
         Step(
             "until everything runs",
-            lambda: ready.wait(kubectl, ["mesh"], tell, limit=_READY_SECONDS),
-            ("mesh", "istio-system"),
+            lambda: ready.wait(kubectl, NAMESPACES, tell, limit=_READY_SECONDS),
+            (*NAMESPACES, "istio-system"),
         ),
     )
 

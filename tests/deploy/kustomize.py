@@ -4,15 +4,17 @@ Held against kubectl itself where there is one (test_bundle.py), so that the che
 """
 
 import copy
+import hashlib
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-KNOWN = {"apiVersion", "kind", "resources", "components", "patches", "images"}
+KNOWN = {"apiVersion", "kind", "resources", "components", "configMapGenerator", "patches", "images"}
 Document = dict[str, Any]
 
 
@@ -22,7 +24,9 @@ class Unknown(Exception):
 
 def built(folder: Path) -> list[Document]:
     """The documents of a kustomization. Raises Unknown."""
-    return _applied(folder, [])
+    documents = _applied(folder, [])
+    _name_generated(documents)
+    return documents
 
 
 def _applied(folder: Path, documents: list[Document]) -> list[Document]:
@@ -32,7 +36,9 @@ def _applied(folder: Path, documents: list[Document]) -> list[Document]:
         raise Unknown(f"{folder}: {', '.join(sorted(unknown))}")
     for name in said.get("resources", []):
         path = folder / name
-        documents += built(path) if path.is_dir() else [each for each in yaml.safe_load_all(path.read_text()) if each]
+        documents += built(path) if path.is_dir() else json.loads(_read(path))
+    for generator in said.get("configMapGenerator", []):
+        documents.append(_config_map(generator, folder))
     for name in said.get("components", []):
         documents = _applied(folder / name, documents)
     for patch in said.get("patches", []):
@@ -43,6 +49,50 @@ def _applied(folder: Path, documents: list[Document]) -> list[Document]:
             if name == image["name"]:
                 container["image"] = f"{name}:{image['newTag']}"
     return documents
+
+
+@cache
+def _read(path: Path) -> str:
+    """The documents of a file as JSON: each build changes its own copy, and the tests build hundreds."""
+    return json.dumps([each for each in yaml.safe_load_all(path.read_text()) if each])
+
+
+def _config_map(generator: Document, folder: Path) -> Document:
+    """A ConfigMap of files, marked as one whose name will end with the hash of what it holds."""
+    if set(generator) - {"name", "namespace", "files"}:
+        raise Unknown(f"configMapGenerator: {generator}")
+    data = {Path(name).name: (folder / name).read_text() for name in generator["files"]}
+    metadata = {"name": generator["name"], "namespace": generator["namespace"]}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data, _GENERATED: True}
+
+
+_GENERATED = "generated"
+# Kustomize writes no digit or vowel that might make a word of the hash.
+_UNSPOKEN = str.maketrans("013ae", "ghkmt")
+
+
+def _name_generated(documents: list[Document]) -> None:
+    """The hash behind the names of generated ConfigMaps, here and in the volumes that are of them."""
+    names: dict[tuple[str, str], str] = {}
+    for document in documents:
+        if document.pop(_GENERATED, False):
+            metadata = document["metadata"]
+            text = json.dumps(
+                {"data": document["data"], "kind": "ConfigMap", "name": ""},  # as kustomize, which misses the name
+                sort_keys=True,
+                separators=(",", ":"),
+                ensure_ascii=False,
+            )
+            for mark in "<>&":  # as Go writes JSON
+                text = text.replace(mark, f"\\u{ord(mark):04x}")
+            digest = hashlib.sha256(text.encode()).hexdigest()[:10].translate(_UNSPOKEN)
+            names[metadata["namespace"], metadata["name"]] = f"{metadata['name']}-{digest}"
+            metadata["name"] = f"{metadata['name']}-{digest}"
+    for document in documents:
+        for volume in document.get("spec", {}).get("template", {}).get("spec", {}).get("volumes", []):
+            if config := volume.get("configMap"):
+                key = document["metadata"]["namespace"], config["name"]
+                config["name"] = names.get(key, config["name"])
 
 
 def _patch(documents: list[Document], patch: Document, folder: Path) -> None:

@@ -185,5 +185,13 @@ def test_without_docker_nothing_is_begun(world: World, settings: Settings) -> No
 
 
 def test_a_component_that_is_not_there_is_told_with_those_that_are(world: World, settings: Settings) -> None:
-    with pytest.raises(Failed, match=r"(?s)no component 'haa'.*ha, kind, without-cni"):
+    with pytest.raises(Failed, match=r"(?s)no component 'haa'.*ha, .*jaeger, kind, "):
         up.up(replace(settings, components=("haa",)), world.told.append)
+    assert verbs(world) == []
+
+
+def test_what_the_components_share_comes_with_the_first_of_them(world: World, settings: Settings) -> None:
+    up.up(settings, world.told.append)
+    applied = json.loads((settings.work / "kustomization.yaml").read_text())["components"]
+    ends = [each.partition("deploy/")[2] for each in applied]
+    assert ends == ["observability", "components/kind", "observability/jaeger", "observability/prometheus"]
