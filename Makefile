@@ -73,6 +73,9 @@ clean: install ## Stop the mesh and forget its data
 status: install ## The pods
 	@localmesh status
 
+dashboard: install ## The mesh in a browser, at 127.0.0.1:8088 until Ctrl-C
+	@localmesh dashboard
+
 demo: install ## A guided tour on the running mesh
 	@$(BIN)/python -m clients demo
 
@@ -162,6 +165,6 @@ bench-policy-edit: keys ## From a saved file to the last Envoy's acknowledgement
 bench-compile: install ## The compiler at 10 to 5,000 services, and after an edit of one line
 	@$(BIN)/python -m bench.compile
 
-.PHONY: help install protos keys lock up down clean status demo chat token check format test conformance docs \
+.PHONY: help install protos keys lock up down clean status dashboard demo chat token check format test conformance docs \
   bench bench-startup bench-policy-edit bench-compile \
   doctor kind-up kind-forward kind-test kind-down $(addprefix check-,$(CHECKS))

@@ -19,6 +19,7 @@ VERBS = {
     "clean": ("stop", "Stop the mesh and forget its data."),
     "status": ("status", "The pods: address, state, start time, restarts."),
     "logs": ("logs", "What a pod's programs write."),
+    "dashboard": ("dashboard", "The mesh in a browser: calls, pods, logs, policies, traces."),
     "apply": ("policy", "Read the files again, and wait until every proxy obeys them."),
     "check": ("policy", "All problems of the files, each with its line; starts nothing."),
     "compile": ("policy", "The Envoy configuration of every pod; starts nothing."),

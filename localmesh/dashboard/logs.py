@@ -1,0 +1,93 @@
+"""The lines of a pod's programs as they are written, read from the files: they also tell of a mesh that is down.
+
+Bounded: of what is there already the last lines are read, and of what is added no more than `MOST_BYTES` a file each
+time; what is left out is said.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from pathlib import Path
+
+from localmesh.dashboard.events import Event
+
+EVERY_SECONDS = 0.4
+MOST_BYTES = 128 * 1024
+LONGEST_LINE = 4096  # characters; a longer one is cut
+# As our programs and Envoy write it: 2026-11-22T21:38:19.636 or 2026-11-22 21:38:19.636, near a line's beginning.
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: which program wrote it, and the text."""
+
+    program: str
+    text: str
+
+
+@dataclass(slots=True)
+class Tail:
+    """How far a file has been read."""
+
+    file: Path
+    end: int = 0
+    rest: str = ""
+
+    @property
+    def program(self) -> str:
+        """`<namespace>.<pod>.<program>.log`, or `localmesh.log`."""
+        return self.file.name.split(".")[-2]
+
+    def added(self) -> list[Line]:
+        """The whole lines since the last time. A file that has been trimmed is read from its beginning again."""
+        try:
+            size = self.file.stat().st_size
+        except FileNotFoundError:
+            return []
+        start = self.end if size >= self.end else 0
+        begin = max(start, size - MOST_BYTES)
+        with self.file.open("rb") as opened:
+            opened.seek(begin)
+            read = opened.read(MOST_BYTES)
+            self.end = opened.tell()
+        *whole, self.rest = ((self.rest if begin == start else "") + read.decode(errors="replace")).split("\n")
+        if begin != start:
+            whole = [f"… {begin - start} bytes left out …" if start else "", *whole[1:]]
+        return [Line(self.program, text[:LONGEST_LINE]) for text in whole if text]
+
+
+def files(folder: Path, pod: str) -> list[Path]:
+    """The logs of a pod `namespace/name`, or of the control plane, `localmesh`; none if there are none."""
+    if pod == "localmesh":
+        return list(folder.glob("localmesh.log"))
+    namespace, _, name = pod.partition("/")
+    stem = f"{namespace}.{name}."
+    return sorted(each for each in folder.glob("*.log") if each.name.startswith(stem) and each.name.count(".") == 3)
+
+
+async def following(folder: Path, pod: str, lines: int) -> AsyncGenerator[Event]:
+    """An event `first`: the last lines of all programs, in the order of their times. Then `lines`: what is added."""
+    tails: dict[Path, Tail] = {}
+    first = True
+    while True:
+        for file in files(folder, pod):
+            tails.setdefault(file, Tail(file))
+        added = [line for tail in tails.values() for line in await asyncio.to_thread(tail.added)]
+        if first:
+            added = in_time(added)[-lines:]
+        if added or first:
+            yield Event("first" if first else "lines", [{"program": line.program, "text": line.text} for line in added])
+        first = False
+        await asyncio.sleep(EVERY_SECONDS)
+
+
+def in_time(lines: list[Line]) -> list[Line]:
+    """Lines of several programs, each in order, merged by their times; one without a time stays with the one before."""
+    timed, when = [], ""
+    for line in lines:
+        found = _TIME.search(line.text[:200])
+        when = found.group().replace("T", " ").replace(",", ".") if found else when
+        timed.append((when, line))
+    return [line for _, line in sorted(timed, key=lambda pair: pair[0])]

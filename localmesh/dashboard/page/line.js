@@ -1,0 +1,51 @@
+// A log line's meaning, if it is one JSON object, as our programs and Envoy's access log write; else its text and time.
+
+const TIME = /\d{4}-\d\d-\d\d[T ](\d\d:\d\d:\d\d(?:[.,]\d{1,3})?)\d*(Z|[+-]\d\d:?\d\d)?/;
+const LEVELS = { error: "bad", critical: "bad", warning: "warn", warn: "warn" };
+// Said already in a place of its own, or the same in every line.
+const KNOWN = new Set(["time", "level", "event", "logger", "pod", "version", "trace_id", "span_id", "start_time"]);
+
+/** {time, tone, trace, parts: [[kind, words]]} of a line. */
+export function parseLine(raw) {
+  let fields = null;
+  if (raw.startsWith("{")) {
+    try {
+      fields = JSON.parse(raw);
+    } catch {
+      // A line that was cut, or no JSON after all: shown as it is.
+    }
+  }
+  return fields && typeof fields === "object" ? structured(fields) : plain(raw);
+}
+
+function structured(fields) {
+  const when = fields.time ?? fields.start_time ?? "";
+  const tone = LEVELS[String(fields.level).toLowerCase()] ?? (isFailure(fields) ? "warn" : null);
+  const parts = fields.event ? [["event", fields.event]] : [];
+  for (const [name, value] of Object.entries(fields)) {
+    if (KNOWN.has(name) || value === null || value === "" || value === "-") continue;
+    parts.push(["field", `${name}=`], ["value", typeof value === "object" ? JSON.stringify(value) : String(value)]);
+  }
+  return { time: local(when), tone, trace: fields.trace_id || null, parts };
+}
+
+function isFailure(fields) {
+  const code = fields.code ?? fields.grpc_status ?? "";
+  return (code !== "" && code !== "OK" && code !== "0" && code !== 0 && code !== "-") || Number(fields.response_code) >= 400;
+}
+
+function plain(raw) {
+  const found = raw.match(TIME);
+  const rest = found && found.index <= 1 ? raw.slice(found.index + found[0].length).replace(/^\]\s*/, "").trim() : raw;
+  const tone = /\b(ERROR|FATAL|error|critical)\b/.test(raw.slice(0, 120)) ? "bad" : /\b(WARNING|warning|WARN)\b/.test(raw.slice(0, 120)) ? "warn" : null;
+  return { time: found ? local(found[0]) : "", tone, trace: null, parts: [["value", rest]] };
+}
+
+/** The local time of day, to the millisecond; of a time without a zone as it is. */
+function local(when) {
+  const found = String(when).match(TIME);
+  if (!found) return "";
+  if (!found[2]) return found[1].replace(",", ".");
+  const date = new Date(when.replace(" ", "T"));
+  return Number.isNaN(date.valueOf()) ? found[1] : `${date.toLocaleTimeString([], { hour12: false })}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+}

@@ -1,0 +1,95 @@
+// The page: one stream of readings, one view at a time, and the address that says which.
+
+import { empty, h, keyed, set, text } from "./dom.js";
+import { age, place } from "./format.js";
+import { follow } from "./live.js";
+import { parse } from "./route.js";
+import { logsView } from "./logs.js";
+import { meshView } from "./mesh.js";
+import { policiesView } from "./policies.js";
+import { tracesView } from "./traces.js";
+
+const VIEWS = { mesh: meshView, logs: logsView, policies: policiesView, traces: tracesView };
+const TITLES = { mesh: "Mesh", logs: "Logs", policies: "Policies", traces: "Traces" };
+
+const main = document.getElementById("main");
+let reading = null; // the newest, or null before the first
+let view = null; // what is shown: {name, element, show(place), update(reading), close()}
+
+function go() {
+  const route = parse(location.hash);
+  const name = route.view in VIEWS ? route.view : "mesh";
+  if (view?.name !== name) {
+    view?.close?.();
+    view = { name, ...VIEWS[name]() };
+    main.replaceChildren(view.element);
+    window.scrollTo(0, 0);
+  }
+  for (const link of document.querySelectorAll("#views a")) {
+    set(link, "aria-current", link.dataset.view === name ? "page" : null);
+  }
+  document.title = `${TITLES[name]} · localmesh`;
+  view.show?.(route);
+  if (reading) view.update?.(reading);
+}
+
+function tell(newest) {
+  reading = newest;
+  document.body.dataset.mesh = reading.status ? "up" : "down";
+  summarize();
+  notices();
+  view.update?.(reading);
+}
+
+/** The line in the header: is it alive, is it well. */
+function summarize() {
+  const { status, why } = reading;
+  if (!status) return header(why, "bad");
+  const ready = status.pods.filter((pod) => pod.ready).length;
+  const all = status.pods.length;
+  const well = ready === all && !status.problems.length;
+  const pods = `${ready} of ${all} pods ready`;
+  return header([status.started ? pods : `starting: ${pods}`, `up ${age(status.started_at, reading.at)}`, ...status.gateways].join(" · "), well ? "good" : "warn");
+}
+
+function header(words, tone) {
+  const line = document.getElementById("state");
+  text(line, words);
+  set(line, "data-tone", tone);
+}
+
+/** What needs a person: files that are not in force, and what was probably not meant. */
+function notices() {
+  const { status, why, hint } = reading;
+  const found = [];
+  if (!status) found.push({ key: "down", tone: "bad", title: `${sentence(why)}.`, lines: [], more: [hint ? `Try ${hint}. ` : "", "This page waits for it."] });
+  if (status?.problems.length) found.push({ key: "problems", tone: "bad", title: "The files on disk are not in force; the mesh runs as it did before.", lines: status.problems, more: [] });
+  if (status?.warnings.length) found.push({ key: "warnings", tone: "warn", title: `${status.warnings.length} warning${status.warnings.length > 1 ? "s" : ""}`, lines: status.warnings, more: [], folded: true });
+  keyed(document.getElementById("notices"), found, (one) => JSON.stringify(one), notice);
+}
+
+function notice({ tone, title, lines, more, folded }) {
+  const list = h("ul", {}, lines.map((one) => h("li", {}, h("code", {}, place(one.file, one.line)), one.path ? ` ${one.path}: ` : " ", one.what, one.hint ? h("span", { class: "dim" }, ` ${one.hint}`) : null)));
+  if (folded) return h("details", { class: "notice", "data-tone": tone }, h("summary", {}, title), list);
+  return h("section", { class: "notice", "data-tone": tone, role: "alert" }, h("p", {}, h("strong", {}, title), " ", ...more), lines.length ? list : null);
+}
+
+function sentence(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+main.append(empty("Asking the mesh …"));
+document.getElementById("skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the # is the address of views
+  main.focus();
+});
+window.addEventListener("hashchange", go);
+go();
+follow("api/mesh", {
+  mesh: tell,
+  connected(yes) {
+    document.body.dataset.connected = yes ? "yes" : "no";
+    if (!yes) header("the dashboard does not answer: is localmesh dashboard running?", "bad");
+    else if (reading) summarize();
+  },
+});

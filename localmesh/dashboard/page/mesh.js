@@ -1,0 +1,59 @@
+// The first view: who calls whom, and the pods.
+
+import { empty, h, keyed, set, text } from "./dom.js";
+import { age, moment } from "./format.js";
+import { address } from "./route.js";
+import { topology } from "./topology.js";
+
+export const TONES = { Ready: "good", NotReady: "bad", Backoff: "bad", Stopping: "off", Stopped: "off" };
+
+/** The view: see main.js for what a view is. */
+export function meshView() {
+  const picture = topology();
+  const rows = h("tbody");
+  const table = h(
+    "table",
+    { class: "pods" },
+    h("thead", {}, h("tr", {}, ["Pod", "State", "Address", "Restarts", "Started", "Ready after", "Proxy"].map((word) => h("th", { scope: "col" }, word)))),
+    rows,
+  );
+  const nothing = empty("No pods yet.", "Start the mesh: ", h("code", {}, "make up"));
+  const element = h(
+    "div",
+    { class: "stack" },
+    h("section", { class: "card", "aria-labelledby": "calls" }, h("h1", { id: "calls" }, "Calls"), picture.element),
+    h("section", { class: "card", "aria-labelledby": "pods" }, h("h2", { id: "pods" }, "Pods"), h("div", { class: "scroll" }, table), nothing),
+  );
+  return {
+    element,
+    update(reading) {
+      const pods = reading.status?.pods ?? [];
+      picture.update(reading);
+      table.hidden = !pods.length;
+      nothing.hidden = pods.length > 0;
+      keyed(rows, pods, (pod) => `${pod.namespace}/${pod.name}`, row, (one, pod) => fillRow(one, pod, reading.at));
+    },
+    close: picture.close,
+  };
+}
+
+function row(pod) {
+  const name = `${pod.namespace}/${pod.name}`;
+  const link = h("a", { href: address("logs", [pod.namespace, pod.name]), "aria-label": `logs of ${name}` }, h("span", { class: "dim" }, `${pod.namespace}/`), pod.name);
+  return h("tr", {}, h("th", { scope: "row" }, link), ...Array.from({ length: 6 }, (_, index) => h("td", { class: index ? "number" : "" })));
+}
+
+function fillRow(element, pod, now) {
+  const [state, address_, restarts, started, after, proxy] = [...element.children].slice(1);
+  if (!state.firstChild) state.append(h("span", { class: "dot" }), h("span"));
+  set(state.firstChild, "data-tone", TONES[pod.state] ?? "warn");
+  text(state.lastChild, pod.reason ? `${pod.state}: ${pod.reason}` : pod.state);
+  text(address_, pod.address);
+  text(restarts, String(pod.restarts));
+  set(restarts, "data-tone", pod.restarts ? "warn" : null);
+  text(started, pod.started_at ? `${age(pod.started_at, now)} ago` : "");
+  set(started, "title", moment(pod.started_at));
+  text(after, pod.start_seconds ? `${pod.start_seconds.toFixed(2)} s` : "");
+  text(proxy, pod.acked ? "in sync" : "waiting");
+  set(proxy, "data-tone", pod.acked ? null : "warn");
+}

@@ -1,0 +1,103 @@
+"""The server: the page's files, and what they ask for under `/api/`. It changes nothing."""
+
+import asyncio
+import dataclasses
+import signal
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from localmesh.dashboard import logs
+from localmesh.dashboard.events import Event, stream
+from localmesh.dashboard.feed import Feed
+from localmesh.dashboard.guard import guarded, loopback
+from localmesh.dashboard.reading import Reader, Reading
+from localmesh.errors import MeshError
+from localmesh.runtime.dirs import Dirs
+
+PAGE = Path(__file__).parent / "page"
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+# A browser gives one page six connections; this is several people with several pages, and no way to fill our memory.
+MOST_STREAMS = 32
+LOG_LINES = 300
+DIRS = web.AppKey("dirs", Dirs)
+FEED: web.AppKey[Feed[Reading]] = web.AppKey("feed")
+STREAMS: web.AppKey[set[asyncio.Task[object]]] = web.AppKey("streams")
+
+
+def application(dirs: Dirs) -> web.Application:
+    """The dashboard of the mesh of these folders, whether it runs or not."""
+    app = web.Application(middlewares=[guarded])
+    app[DIRS] = dirs
+    app[FEED] = Feed(Reader(dirs).read)
+    app[STREAMS] = set()
+    app.on_shutdown.append(_end_streams)
+    app.router.add_get("/api/mesh", _mesh)
+    app.router.add_get("/api/logs/{pod:.+}", _logs)
+    app.router.add_get("/{name:[a-z-]*(?:\\.[a-z]+)?}", _file)
+    return app
+
+
+async def serve(dirs: Dirs, listen: str, listening: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM. `listening` is told the page's address. MeshError if the address is taken."""
+    host, port = loopback(listen)
+    ending = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    runner = web.AppRunner(application(dirs), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            what = f"{listen} cannot be listened on: {error.strerror}"
+            raise MeshError(what, "another port: --listen 127.0.0.1:8089") from error
+        listening(f"http://{runner.addresses[0][0]}:{runner.addresses[0][1]}/")
+        await ending.wait()
+    finally:
+        await runner.cleanup()
+
+
+async def _end_streams(app: web.Application) -> None:
+    """Streams have no end of their own."""
+    for task in app[STREAMS]:
+        task.cancel()
+
+
+async def _file(request: web.Request) -> web.Response:
+    name = request.match_info["name"] or "index.html"
+    file = PAGE / name
+    if file.suffix not in TYPES or not file.is_file():
+        raise web.HTTPNotFound(text=f"there is no {name} here\n")
+    return web.Response(body=file.read_bytes(), content_type=TYPES[file.suffix], charset="utf-8")
+
+
+async def _mesh(request: web.Request) -> web.StreamResponse:
+    return await _streamed(request, _readings(request.app[FEED]))
+
+
+async def _readings(feed: Feed[Reading]) -> AsyncGenerator[Event]:
+    readings = feed.readings()
+    try:
+        async for reading in readings:
+            yield Event("mesh", dataclasses.asdict(reading))
+    finally:
+        await readings.aclose()
+
+
+async def _logs(request: web.Request) -> web.StreamResponse:
+    return await _streamed(request, logs.following(request.app[DIRS].logs, request.match_info["pod"], LOG_LINES))
+
+
+async def _streamed(request: web.Request, events: AsyncGenerator[Event]) -> web.StreamResponse:
+    streams, task = request.app[STREAMS], asyncio.current_task()
+    assert task
+    if len(streams) >= MOST_STREAMS:
+        raise web.HTTPServiceUnavailable(text=f"{MOST_STREAMS} streams are open already: close some pages\n")
+    streams.add(task)
+    try:
+        return await stream(request, events)
+    finally:
+        streams.discard(task)
