@@ -26,6 +26,11 @@ def reason(error: grpc.aio.AioRpcError) -> str:
     return ""
 
 
+def says_where_to_go_on(error: grpc.aio.AioRpcError) -> bool:
+    """Whether a service has ended a stream that it had served, as its contract says: after which item to go on."""
+    return any("resume_after" in info.metadata for info in _details(error, error_details_pb2.ErrorInfo))
+
+
 def described(error: grpc.aio.AioRpcError) -> str:
     """`CODE REASON: message`, and below it what is wrong with which field."""
     name = f"{error.code().name} {reason(error)}".rstrip()

@@ -10,6 +10,8 @@ from clients import failure
 
 # Said by a service that ends a stream on purpose: another replica, or the same one, takes over at once.
 _ENDED_ON_PURPOSE = ("STREAM_DRAINING", "STREAM_MAX_AGE", "SLOW_READER")
+# Also the reason for which a call is refused at its beginning: then another one would be too.
+_EXPIRED = "TOKEN_EXPIRED"
 # What a cut connection looks like, depending on who cut it and when: Envoy resets a stream whose replica died after the
 # first response, and gRPC calls a reset INTERNAL, CANCELLED or UNKNOWN by its HTTP/2 code.
 _CUT = (
@@ -23,15 +25,15 @@ _CUT = (
 
 def may_resume(error: grpc.aio.AioRpcError) -> bool:
     """Whether the stream can go on elsewhere. What a service refused with a reason, it refuses again."""
-    reason = failure.reason(error)
-    if reason in _ENDED_ON_PURPOSE:
+    if at_once(error) or error.code() is grpc.StatusCode.UNAVAILABLE:
         return True
-    return error.code() is grpc.StatusCode.UNAVAILABLE or (error.code() in _CUT and not reason)
+    return error.code() in _CUT and not failure.reason(error)
 
 
 def at_once(error: grpc.aio.AioRpcError) -> bool:
     """Whether the service ended the stream on purpose, so that there is nothing to wait for."""
-    return failure.reason(error) in _ENDED_ON_PURPOSE
+    reason = failure.reason(error)
+    return reason in _ENDED_ON_PURPOSE or (reason == _EXPIRED and failure.says_where_to_go_on(error))
 
 
 @dataclass(frozen=True, slots=True)

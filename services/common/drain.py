@@ -1,8 +1,9 @@
 """When streams must end, and how they say where to go on.
 
 A process that stops, and a stream that has lived its time (so that clients spread over new replicas), end streams
-themselves: grpc.aio's stop(grace) would only cut them, without a place to resume from. A streaming handler asks for its
-`Life` and looks at it between messages, or waits on it beside its queue:
+themselves: grpc.aio's stop(grace) would only cut them, without a place to resume from. So does the end of the caller's
+token: who is no longer let in hears no more either. A streaming handler asks for its `Life` and looks at it between
+messages, or waits on it beside its queue:
 
     with drain.life() as life:
         async for user in users:
@@ -13,20 +14,23 @@ themselves: grpc.aio's stop(grace) would only cut them, without a place to resum
 
 import asyncio
 import random
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TypeVar
 
-from services.common.errors import StreamEnded
+from services.common import identity
+from services.common.errors import StreamEnded, Unauthenticated
 
 Item = TypeVar("Item")
 
 DRAINING = "STREAM_DRAINING"
 MAX_AGE = "STREAM_MAX_AGE"
+TOKEN_EXPIRED = "TOKEN_EXPIRED"  # noqa: S105  # as the reason of a call that begins with such a token
 
 
 class Life:
-    """The life of one stream. `reason` is empty until it is over, then STREAM_DRAINING or STREAM_MAX_AGE."""
+    """The life of one stream. `reason` is empty until it is over, then one of the reasons above."""
 
     def __init__(self) -> None:
         self.reason = ""
@@ -78,8 +82,14 @@ class Life:
                 return
             yield item
 
-    def ended(self, *, resume_after: object) -> StreamEnded:
-        """The error to raise: UNAVAILABLE, with the reason and `resume_after` in ErrorInfo.metadata."""
+    def ended(self, *, resume_after: object) -> StreamEnded | Unauthenticated:
+        """The error to raise: UNAVAILABLE, with the reason and `resume_after` in ErrorInfo.metadata.
+
+        UNAUTHENTICATED if the token has expired: then the client goes on with a new one.
+        """
+        if self.reason == TOKEN_EXPIRED:
+            what = "the token has expired; go on after {resume_after!r} with a new one"
+            return Unauthenticated(TOKEN_EXPIRED, what, resume_after=resume_after)
         return StreamEnded(self.reason, str(resume_after))
 
     def end(self, reason: str) -> None:
@@ -112,17 +122,23 @@ class Drain:
 
     @contextmanager
     def life(self) -> Iterator[Life]:
-        """A stream's life, to be held while it is open. One that begins while draining is over at once."""
-        life = Life()
+        """The life of the current call's stream, to be held while it is open.
+
+        One that begins while draining is over at once.
+        """
+        life, loop = Life(), asyncio.get_running_loop()
         age = self._max_age_seconds * random.uniform(0.9, 1.1)  # noqa: S311  # spread, not a secret
-        timer = asyncio.get_running_loop().call_later(age, life.end, MAX_AGE)
+        timers = [loop.call_later(age, life.end, MAX_AGE)]
+        if caller := identity.current_or_none():
+            timers.append(loop.call_later(caller.expires_at - time.time(), life.end, TOKEN_EXPIRED))
         self._lives.add(life)
         if self.draining:
             life.end(DRAINING)
         try:
             yield life
         finally:
-            timer.cancel()
+            for timer in timers:
+                timer.cancel()
             self._lives.discard(life)
 
     def begin(self) -> None:

@@ -29,12 +29,15 @@ class Error:
     reason: str = ""
     message: str = "scripted"
     violations: tuple[tuple[str, str], ...] = ()
+    resume_after: str = ""
 
     async def abort(self, context: Any) -> Never:
         """Ends the call with it."""
         details = []
         if self.reason:
-            details.append(_packed(error_details_pb2.ErrorInfo(reason=self.reason, domain="chat.v1")))
+            metadata = {"resume_after": self.resume_after} if self.resume_after else {}
+            info = error_details_pb2.ErrorInfo(reason=self.reason, domain="chat.v1", metadata=metadata)
+            details.append(_packed(info))
         if self.violations:
             found = [error_details_pb2.BadRequest.FieldViolation(field=f, description=d) for f, d in self.violations]
             details.append(_packed(error_details_pb2.BadRequest(field_violations=found)))
@@ -46,6 +49,7 @@ class Error:
 
 AWAY = Error(grpc.StatusCode.UNAVAILABLE)
 DRAINING = Error(grpc.StatusCode.UNAVAILABLE, "STREAM_DRAINING")
+EXPIRED = Error(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED")
 
 
 class Moment(Enum):

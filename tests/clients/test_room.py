@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -10,7 +11,7 @@ from clients.channel import Gateway
 from clients.failure import Failure
 from clients.reconnect import Back, Backoff, Lost
 from clients.room import Event, RoomSession, Said
-from tests.clients.peers import AWAY, DRAINING, Error, Fault, Moment, ScriptedChat, serving
+from tests.clients.peers import AWAY, DRAINING, EXPIRED, Error, Fault, Moment, ScriptedChat, serving
 
 QUICK = Backoff(first_seconds=0.001, most_seconds=0.01)
 LIMIT = 10.0
@@ -50,6 +51,21 @@ async def test_a_session_begins_behind_the_sequence_it_is_given() -> None:
         await chat.commit("lobby", f"{number}", f"{number}", "bob")
     async with serving(chat) as gateway, session(gateway, resume_after=3) as room:
         assert sequences(await read(room, 2)) == [4, 5]
+
+
+async def test_a_stream_that_outlived_its_token_goes_on_at_once_with_a_new_one() -> None:
+    """Said with the place to go on from. A token that is refused at the beginning ends the session."""
+    chat = ScriptedChat()
+    chat.faults.extend([Fault(Moment.DELIVERED, replace(EXPIRED, resume_after="1"))])
+    async with serving(chat) as gateway, session(gateway) as room:
+        room.post("one")
+        room.post("two")
+        assert sequences(events := await read(room, 2)) == [1, 2]
+        assert [event.wait_seconds for event in events if isinstance(event, Lost)] == [0]
+    chat.faults.append(Fault(Moment.JOINED, EXPIRED))
+    async with serving(chat) as gateway, session(gateway) as room:
+        with pytest.raises(grpc.aio.AioRpcError, match="UNAUTHENTICATED"):
+            await read(room, 1)
 
 
 @pytest.mark.parametrize("moment", Moment)

@@ -1,6 +1,7 @@
 """Conversations through the mesh: two replicas, one order, nothing lost or shown twice."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import AsyncIterator
 
@@ -15,7 +16,8 @@ from protos.chat.v1.chat_pb2 import (
     WatchRoomRequest,
 )
 from protos.user.v1.user_pb2 import DeleteUserRequest
-from tests.mesh.conftest import Somebody, header
+from tests.mesh.backend import Mesh
+from tests.mesh.conftest import Somebody, bearer, header
 
 
 @pytest.fixture
@@ -126,6 +128,24 @@ async def test_a_deleted_user_cannot_post(somebody: Somebody, room: str) -> None
     with pytest.raises(grpc.aio.AioRpcError) as failure:
         await send(somebody, room, "gone")
     assert failure.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_a_stream_ends_with_its_callers_token_and_goes_on_with_another(
+    mesh: Mesh, somebody: Somebody, room: str
+) -> None:
+    """No proxy looks at a token again once the stream is open: chat does."""
+    await send(somebody, room, "before")
+    expiring = mesh.token(somebody.id, exp=int(time.time()) + 2)
+    call = somebody.chat.WatchRoom(WatchRoomRequest(room=room, resume_after=0), metadata=bearer(expiring), timeout=60)
+    seen: list[Message] = []
+    with pytest.raises(grpc.aio.AioRpcError) as end:
+        async for response in call:
+            seen += response.messages
+    assert end.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert "go on after '1'" in (end.value.details() or "")
+    assert [message.text for message in seen] == ["before"]
+    await send(somebody, room, "after")
+    assert [message.text for message in await watched(somebody, room, 1, room, after=1)] == ["after"]
 
 
 async def test_a_stream_that_never_sends_harms_nobody(somebody: Somebody, room: str) -> None:

@@ -151,25 +151,23 @@ async def test_a_user_deleted_in_the_middle_of_a_conversation_cannot_go_on(
     assert info_of(error).reason == "SENDER_UNKNOWN"
 
 
-async def test_a_token_that_expires_in_the_middle_of_a_conversation_ends_it(
-    replicas: list[Replica], users: Directory, ada: Person
+@pytest.mark.parametrize("method", ["Chat", "WatchRoom"])
+async def test_a_stream_ends_with_the_token_of_its_caller_and_says_where_to_go_on_with_a_new_one(
+    replicas: list[Replica], users: Directory, ada: Person, method: str
 ) -> None:
-    short = Person(ada.id, ada.name, users.issuer.bearer(ada.id, exp=int(time.time()) + 3))
-    call = await join(replicas[0], short, new_room())
-
-    async def refused() -> grpc.aio.AioRpcError | None:
-        try:
-            await call.write(chat_pb2.ChatRequest(text="x"))
-            await call.read()
-        except grpc.aio.AioRpcError as error:
-            return error
-        except asyncio.InvalidStateError:  # a write after the end
-            return await failure(call.read())
-        return None
-
-    error = await eventually(refused, what="the token has expired")
-    assert error is not None
+    """Also if nobody says anything in that room any more."""
+    room = new_room()
+    await replicas[0].send(ada, room, "one")
+    short = Person(ada.id, ada.name, users.issuer.bearer(ada.id, exp=int(time.time()) + 2))
+    if method == "Chat":
+        call = await join(replicas[0], short, room, resume_after=0)
+        assert (await call.read()).text == "one"
+        error = await failure(call.read())
+    else:
+        error, received = await cut_off(replicas[0].watch(short, room, resume_after=0))
+        assert received == [1]
     assert (error.code(), info_of(error).reason) == (grpc.StatusCode.UNAUTHENTICATED, "TOKEN_EXPIRED")
+    assert info_of(error).metadata["resume_after"] == "1"
 
 
 async def test_a_stream_without_any_request_ends_well(replicas: list[Replica], ada: Person) -> None:

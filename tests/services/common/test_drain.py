@@ -1,11 +1,15 @@
 """The lives of streams."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 
-from services.common.drain import DRAINING, MAX_AGE, Drain
+from services.common import identity
+from services.common.drain import DRAINING, MAX_AGE, TOKEN_EXPIRED, Drain
+from services.common.errors import Unauthenticated, Unavailable
+from services.common.identity import Identity
 
 
 async def test_all_lives_end_when_the_process_stops() -> None:
@@ -82,3 +86,14 @@ async def test_the_end_says_where_to_go_on() -> None:
     with drain.life() as life:
         error = life.ended(resume_after=41)
     assert (error.reason, error.values) == (DRAINING, {"resume_after": "41"})
+
+
+async def test_a_life_ends_with_the_token_of_its_caller() -> None:
+    """At once where it has expired already; never later than at its age."""
+    for left, reason in ((0.02, TOKEN_EXPIRED), (-1.0, TOKEN_EXPIRED), (3600.0, MAX_AGE)):
+        identity.set_current(Identity("ada", "token", time.time() + left))
+        with Drain(max_age_seconds=0.1).life() as life:
+            assert await life.wait() == reason
+        error = life.ended(resume_after=41)
+        assert isinstance(error, Unauthenticated if reason == TOKEN_EXPIRED else Unavailable)
+        assert (error.reason, error.values) == (reason, {"resume_after": "41"})
