@@ -1,7 +1,7 @@
 """The pods, each with all that Istio would attach to it: what it serves, what it may call, who may call it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
 
@@ -146,6 +146,21 @@ class Pod:
     def key(self) -> str:
         """`namespace/name`."""
         return f"{self.namespace}/{self.name}"
+
+    @property
+    def without_peers(self) -> "Pod":
+        """Itself, calling nobody: what it takes calls with is made of this."""
+        return replace(self, outbound=Outbound())
+
+    @property
+    def as_client(self) -> "Pod":
+        """Itself without its peers, what it serves and who may call it: what it calls with is made of this."""
+        return replace(self, outbound=Outbound(), inbound=(), access=(), jwt=(), servers=())
+
+    @property
+    def without_tables(self) -> "Pod":
+        """Itself, with upstreams and connections, but no route tables: a gateway's listeners are made of this."""
+        return replace(self, outbound=replace(self.outbound, route_tables=()))
 
     @property
     def directions(self) -> tuple[Direction, ...]:

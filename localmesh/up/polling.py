@@ -28,7 +28,7 @@ class Polling:
         self._begun = differing
 
     def _look(self) -> dict[Path, _Stamp]:
-        found = {}
+        found: dict[Path, _Stamp] = {}
         for path in self._paths:
             for folder, below, names in os.walk(path):
                 below[:] = [name for name in below if not name.startswith(".")]

@@ -7,6 +7,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from localmesh.errors import MeshError, Problem, Problems
@@ -109,12 +110,15 @@ def configured(design: Design, placements: Mapping[str, Placement], memo: Memo |
         whole = mesh.pod(each.key)
         if each.envoy and whole is not None:
             pod = reachable(whole, each.placement, wide.authorizers)
-            made[each.key] = kept.made(("snapshot", each.key), _captured, wide, pod, each.placement)
+            parts = kept.made(("parts of", each.key), Memo)
+            make = partial(_captured, parts)
+            made[each.key] = kept.made(("snapshot", each.key), make, wide, pod, each.placement)
     return made
 
 
-def _captured(wide: Mesh, pod: Pod, placement: Placement) -> Snapshot:
-    return capture(own(wide, pod), wide, pod, placement)
+def _captured(parts: Memo, wide: Mesh, pod: Pod, placement: Placement) -> Snapshot:
+    parts.next_round()
+    return capture(own(wide, pod, parts), wide, pod, placement, parts)
 
 
 def refreshed(

@@ -7,7 +7,7 @@
 - What no listener needs is left out.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from envoy.config.core.v3 import base_pb2
@@ -19,6 +19,7 @@ from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
 
 from localmesh.errors import Where
+from localmesh.memo import Memo
 from localmesh.mesh import Mesh
 from localmesh.mesh.patches import Direction
 from localmesh.mesh.placement import Dial, Placement
@@ -44,22 +45,31 @@ from localmesh.xds.snapshot import (
 from localmesh.xds.wire import ads, pack, socket_address
 
 
-def capture(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement) -> Snapshot:
-    """The snapshot as this pod's Envoy can run it here. Of the snapshot it reads no more than `compile.own` has."""
+def capture(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement, memo: Memo | None = None) -> Snapshot:
+    """The snapshot as this pod's Envoy can run it here. Of the snapshot it reads no more than `compile.own` has.
+
+    With a memo of this pod's own, a part whose input is the same is not made again.
+    """
+    parts, alone, client = memo or Memo(), pod.without_peers, pod.as_client
     if pod.proxy is Proxy.NONE:
         return Snapshot.of({})
+    listeners = snapshot.type(LISTENER)
     if pod.proxy is Proxy.GATEWAY:
-        kept = _gateway(snapshot, mesh, pod, placement)
+        opened = parts.made("gateway", _gateway, listeners, mesh, alone, placement)
+        kept = {LISTENER: opened, CLUSTER: [], ENDPOINT: [], ROUTE: _needed_routes(opened, snapshot)}
     else:
-        kept = _merge(_inbound(snapshot, mesh, pod, placement), _dialed(mesh, pod, placement))
+        taken = parts.made("inbound", _inbound, listeners, mesh, alone, placement)
+        kept = _merge(taken, _dialed(mesh, pod, placement, parts))
     needs = {need for many in kept.values() for one in many for need in one.needs}
-    kept[EXTENSION] = [one for one in slots.contents(mesh, pod) if (EXTENSION, one.name) in needs]
+    policies = parts.made("policies", slots.contents, mesh, alone)
+    kept[EXTENSION] = [one for one in policies if (EXTENSION, one.name) in needs]
     needs |= {need for one in kept[EXTENSION] for need in one.needs}
     needed = {name for url, name in needs if url == CLUSTER}
     for upstream in pod.outbound.upstreams:
         name = names.outbound_cluster(upstream.service.host, upstream.port.number, upstream.subset)
         if name in needed:
-            _add_upstream(kept, upstream, mesh, pod, placement)
+            for url, one in parts.made(name, _upstream, upstream, mesh, client, placement.address):
+                kept[url].append(one)
     for cluster in clusters.constant(pod):
         if cluster.name in needed and cluster.name == names.BLACK_HOLE:
             kept[CLUSTER].append(resource(cluster.name, cluster))
@@ -90,16 +100,17 @@ def _merge(one: _Kept, other: _Kept) -> _Kept:
 # --- the pod's own ports --------------------------------------------------------------------------------------------
 
 
-def _inbound(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement) -> _Kept:
-    compiled = snapshot.type(LISTENER)[names.VIRTUAL_INBOUND]
+def _inbound(listeners: Mapping[str, Resource], mesh: Mesh, pod: Pod, placement: Placement) -> _Kept:
+    compiled = listeners[names.VIRTUAL_INBOUND]
     virtual = listener_pb2.Listener.FromString(compiled.body)
+    places = slots.slots(mesh, pod)
     kept: _Kept = {LISTENER: [], ROUTE: [], CLUSTER: []}
     for port in pod.inbound:
         app = placement.apps.get(port.port) or port.app
         if port.passthrough or not app:
             continue
         own = [chain for chain in virtual.filter_chains if chain.filter_chain_match.destination_port.value == port.port]
-        tables = dict(_take_routes(own, mesh, pod))
+        tables = dict(_take_routes(own, places))
         listener = _listener(names.listener(placement.address, port.port), placement.address, port.port, own)
         listener.access_log.extend(virtual.access_log)
         listener.traffic_direction = base_pb2.INBOUND
@@ -116,7 +127,7 @@ def _inbound(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement) -> 
 
 
 def _take_routes(
-    own: Iterable[chains.FilterChain], mesh: Mesh, pod: Pod
+    own: Iterable[chains.FilterChain], places: slots.Slots
 ) -> Iterator[tuple[str, route_pb2.RouteConfiguration]]:
     """Makes chains independent of redirection, and takes their routes out, to be delivered by RDS."""
     for chain in own:
@@ -130,7 +141,7 @@ def _take_routes(
                 table.CopyFrom(manager.route_config)
                 yield table.name, table
                 manager.rds.CopyFrom(hcm.Rds(config_source=ads(), route_config_name=table.name))
-            _put_into_slots(one, manager, mesh, pod)
+            _put_into_slots(one, manager, places)
 
 
 def _manager(one: chains.Filter) -> hcm.HttpConnectionManager | None:
@@ -141,8 +152,8 @@ def _manager(one: chains.Filter) -> hcm.HttpConnectionManager | None:
     return manager
 
 
-def _put_into_slots(one: chains.Filter, manager: hcm.HttpConnectionManager, mesh: Mesh, pod: Pod) -> None:
-    filters = slots.in_slots(manager.http_filters, mesh, pod)
+def _put_into_slots(one: chains.Filter, manager: hcm.HttpConnectionManager, places: slots.Slots) -> None:
+    filters = slots.in_slots(manager.http_filters, places)
     manager.ClearField("http_filters")
     manager.http_filters.extend(filters)
     one.typed_config.CopyFrom(pack(manager))
@@ -163,8 +174,9 @@ def _listener(name: str, address: str, port: int, own: list[chains.FilterChain])
 # --- what the app dials ---------------------------------------------------------------------------------------------
 
 
-def _dialed(mesh: Mesh, pod: Pod, placement: Placement) -> _Kept:
+def _dialed(mesh: Mesh, pod: Pod, placement: Placement, parts: Memo) -> _Kept:
     kept: _Kept = {LISTENER: [], ROUTE: []}
+    client = pod.as_client
     for dial in placement.dials:
         host = dials.virtual_host(pod.outbound, dial)
         connection = dials.connection(pod.outbound, dial)
@@ -172,15 +184,19 @@ def _dialed(mesh: Mesh, pod: Pod, placement: Placement) -> _Kept:
             table = dials.route_table(host, dial)
             places = origins_of(table.virtual_hosts)
             kept[ROUTE].append(_dial_routes(table, pod, dial))
-            name = names.listener(outbound.ANY, dial.port)
-            own = [chains.FilterChain(filters=[outbound.manager(mesh, pod, name, table.name)])]
-            kept[LISTENER].append(_dial_listener(dial, _patched(own, pod, outbound.ANY, dial.port), places))
+            kept[LISTENER].append(parts.made(dial, _requests_listener, mesh, client, dial, table.name, places))
         elif connection is not None:
             places = [route.where for route in connection.routes if route.where]
             own = outbound.connection_chains(pod, connection).known
             address = next(iter(connection.addresses), outbound.ANY)
             kept[LISTENER].append(_dial_listener(dial, _patched(own, pod, address, dial.port), places))
     return kept
+
+
+def _requests_listener(mesh: Mesh, pod: Pod, dial: Dial, table: str, places: list[Where]) -> Resource:
+    name = names.listener(outbound.ANY, dial.port)
+    own = [chains.FilterChain(filters=[outbound.manager(mesh, pod, name, table)])]
+    return _dial_listener(dial, _patched(own, pod, outbound.ANY, dial.port), places)
 
 
 def _patched(own: list[chains.FilterChain], pod: Pod, address: str, port: int) -> list[chains.FilterChain]:
@@ -213,8 +229,11 @@ def _dial_listener(dial: Dial, own: list[chains.FilterChain], places: list[Where
     return resource(name, listener, references(listener), places)
 
 
-def _add_upstream(kept: _Kept, upstream: Upstream, mesh: Mesh, pod: Pod, placement: Placement) -> None:
-    """The cluster of an upstream, with its endpoints told: there is no dialed address to follow."""
+def _upstream(upstream: Upstream, mesh: Mesh, pod: Pod, address: str) -> list[tuple[str, Resource]]:
+    """The cluster of an upstream, with its endpoints told: there is no dialed address to follow.
+
+    By type; empty if a patch takes the cluster away.
+    """
     told = upstream
     if clusters.follows_caller(upstream, pod):
         balancer = Simple.LEAST_REQUEST if upstream.balancer is Simple.PASSTHROUGH else upstream.balancer
@@ -223,14 +242,15 @@ def _add_upstream(kept: _Kept, upstream: Upstream, mesh: Mesh, pod: Pod, placeme
     side = Direction.GATEWAY if pod.proxy is Proxy.GATEWAY else Direction.OUTBOUND
     cluster = patch_cluster(clusters.outbound(told, mesh, pod), pod.patches, side, [upstream.service.host])
     if cluster is None:
-        return
+        return []
     if _is_near(told):
-        cluster.upstream_bind_config.CopyFrom(clusters.bind(placement.address))
-    needs = []
-    if clusters.is_told_endpoints(told, pod):
-        needs = [(ENDPOINT, cluster.name)]
-        kept[ENDPOINT].append(resource(cluster.name, endpoints.load_assignment(told, pod)))
-    kept[CLUSTER].append(resource(cluster.name, cluster, needs, [upstream.where]))
+        cluster.upstream_bind_config.CopyFrom(clusters.bind(address))
+    if not clusters.is_told_endpoints(told, pod):
+        return [(CLUSTER, resource(cluster.name, cluster, [], [upstream.where]))]
+    return [
+        (CLUSTER, resource(cluster.name, cluster, [(ENDPOINT, cluster.name)], [upstream.where])),
+        (ENDPOINT, resource(cluster.name, endpoints.load_assignment(told, pod))),
+    ]
 
 
 def _is_near(upstream: Upstream) -> bool:
@@ -241,21 +261,24 @@ def _is_near(upstream: Upstream) -> bool:
 # --- a gateway's ports ----------------------------------------------------------------------------------------------
 
 
-def _gateway(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement) -> _Kept:
-    kept: _Kept = {LISTENER: [], CLUSTER: [], ENDPOINT: []}
-    for compiled in snapshot.type(LISTENER).values():
+def _gateway(listeners: Mapping[str, Resource], mesh: Mesh, pod: Pod, placement: Placement) -> list[Resource]:
+    made, places = [], slots.slots(mesh, pod)
+    for compiled in listeners.values():
         listener = listener_pb2.Listener.FromString(compiled.body)
         for chain in listener.filter_chains:
             for one in chain.filters:
                 manager = _manager(one)
                 if manager is not None:
-                    _put_into_slots(one, manager, mesh, pod)
+                    _put_into_slots(one, manager, places)
         port = listener.address.socket_address.port_value
         listener.address.CopyFrom(socket_address(placement.address, port))
         if port in placement.exposed:
             further = socket_address(*placement.exposed[port])
             listener.additional_addresses.append(listener_pb2.AdditionalAddress(address=further))
-        kept[LISTENER].append(resource(listener.name, listener, references(listener), compiled.origins))
-    wanted = {name for one in kept[LISTENER] for url, name in one.needs if url == ROUTE}
-    kept[ROUTE] = [one for one in snapshot.type(ROUTE).values() if one.name in wanted]
-    return kept
+        made.append(resource(listener.name, listener, references(listener), compiled.origins))
+    return made
+
+
+def _needed_routes(opened: Iterable[Resource], snapshot: Snapshot) -> list[Resource]:
+    wanted = {name for one in opened for url, name in one.needs if url == ROUTE}
+    return [one for one in snapshot.type(ROUTE).values() if one.name in wanted]

@@ -6,6 +6,7 @@ from envoy.config.cluster.v3 import cluster_pb2
 from envoy.config.listener.v3 import listener_pb2
 
 from localmesh.errors import Where
+from localmesh.memo import Memo
 from localmesh.mesh import Mesh
 from localmesh.mesh.patches import Direction
 from localmesh.mesh.pods import Pod, Proxy
@@ -39,15 +40,26 @@ def compile(mesh: Mesh, pod: Pod) -> Snapshot:
     )
 
 
-def own(mesh: Mesh, pod: Pod) -> Snapshot:
+def own(mesh: Mesh, pod: Pod, memo: Memo | None = None) -> Snapshot:
     """The part of it that `capture` reads: what the pod takes calls with. Its cost does not grow with the mesh."""
+    kept = memo or Memo()
     if pod.proxy is Proxy.GATEWAY:
-        return Snapshot.of({LISTENER: list(_listeners(mesh, pod)), ROUTE: list(_routes(pod))})
+        return Snapshot.of(
+            {LISTENER: kept.made("opened", _opened, mesh, pod.without_tables), ROUTE: list(_routes(pod))}
+        )
     if pod.proxy is Proxy.NONE:
         return Snapshot.of({})
+    return Snapshot.of({LISTENER: kept.made("taken", _taken, mesh, pod.without_peers)})
+
+
+def _opened(mesh: Mesh, pod: Pod) -> list[Resource]:
+    return list(_listeners(mesh, pod))
+
+
+def _taken(mesh: Mesh, pod: Pod) -> list[Resource]:
     listener = inbound.listener(mesh, pod)
     patch_listener(listener, pod.patches, Direction.INBOUND)
-    return Snapshot.of({LISTENER: [resource(listener.name, listener, (), _policies(pod))]})
+    return [resource(listener.name, listener, (), _policies(pod))]
 
 
 def _listeners(mesh: Mesh, pod: Pod) -> Iterator[Resource]:

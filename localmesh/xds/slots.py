@@ -5,7 +5,8 @@ drain. A slot is always there, and without a policy its filter lets everything p
 one's end, are in force from the next call on.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from envoy.config.core.v3 import config_source_pb2, extension_pb2
 from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2
@@ -29,17 +30,29 @@ def slot_name(what: str) -> str:
     return f"policy.{what}"
 
 
-def in_slots(filters: Iterable[hcm.HttpFilter], mesh: Mesh, pod: Pod) -> list[hcm.HttpFilter]:
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The slots of one pod: `kinds` in order, and of those that hold a policy the filter that was compiled for it."""
+
+    kinds: tuple[str, ...]
+    compiled: Mapping[tuple[str, bytes], str]  # name and content of the filter -> kind
+
+
+def slots(mesh: Mesh, pod: Pod) -> Slots:
+    """Those of this pod."""
+    return Slots(kinds(mesh), {(one.name, pack(one.config).value): one.what for one in policies(mesh, pod)})
+
+
+def in_slots(filters: Iterable[hcm.HttpFilter], known: Slots) -> list[hcm.HttpFilter]:
     """The filters with a slot for each kind of policy, in place of the policies' own filters.
 
     Where a policy's filter is not there as it was compiled, an EnvoyFilter has patched it, and all of them stay as they
     are: to take them for the policies would undo the patch.
     """
-    own = {(one.name, pack(one.config).value): one.what for one in policies(mesh, pod)}
     filters = list(filters)
-    placed = [own.get((one.name, one.typed_config.value)) for one in filters]
-    waiting = {what: _slot(what) for what in kinds(mesh)}
-    if [what for what in placed if what] != [kind for kind in waiting if kind in own.values()]:
+    placed = [known.compiled.get((one.name, one.typed_config.value)) for one in filters]
+    waiting = {what: _slot(what) for what in known.kinds}
+    if [what for what in placed if what] != [kind for kind in waiting if kind in known.compiled.values()]:
         return filters
     made: list[hcm.HttpFilter] = []
     last = 0
