@@ -48,6 +48,7 @@ class _Proxy:
     snapshot: Snapshot | None = None
     revision: int = 0
     streams: list[_Stream] = field(default_factory=list)
+    silent: bool = False  # it was waited for in vain, and nothing has come from it since
 
     @property
     def settled(self) -> bool:
@@ -167,6 +168,8 @@ class DiscoveryServer:
             proxy.streams.append(stream)
             if proxy.snapshot is not None:
                 stream.send(stream.session.offer(proxy.snapshot))
+        if stream.session.node:
+            self._proxies[stream.session.node].silent = False
         self._tell()
 
     def _remove(self, stream: _Stream) -> None:
@@ -186,31 +189,37 @@ class Publication:
     _revision: int
     nodes: frozenset[str]
 
-    async def acked(self, *, within: float, connect: Collection[str] = ()) -> None:
+    async def acked(self, *, within: float, connect: Collection[str] = (), answering: bool = False) -> None:
         """Return when every connected proxy of this publication has acknowledged all that it subscribes to.
 
-        Nodes named in `connect` are waited for even if they have not connected yet.
+        Nodes named in `connect` are waited for even if they have not connected yet. With `answering`, those are not
+        waited for that were waited for in vain the last time: a proxy that hangs must not hold up what concerns others.
         Raises Refused as soon as one of them refuses, and MeshError after `within` seconds, naming the silent ones.
         """
         try:
             async with asyncio.timeout(within):
-                while self._waiting(connect):
+                while self._waiting(connect, answering):
                     await self._server._changed.wait()
         except TimeoutError:
-            silent = ", ".join(self._waiting(connect))
+            waiting = self._waiting(connect, answering)
+            for proxy in waiting.values():
+                proxy.silent = True
             raise MeshError(
-                f"no answer within {within:g} s from Envoy of: {silent}", "localmesh logs POD --container envoy"
+                f"no answer within {within:g} s from Envoy of: {', '.join(waiting)}",
+                "localmesh logs POD --container envoy; localmesh kill POD --container envoy starts it again",
             ) from None
 
-    def _waiting(self, connect: Collection[str]) -> list[str]:
+    def _waiting(self, connect: Collection[str], answering: bool) -> dict[str, _Proxy]:
         current = {
             node: proxy
-            for node in self.nodes
+            for node in sorted(self.nodes)
             if (proxy := self._server._proxies.get(node)) and proxy.revision == self._revision
         }
         nacks = [nack for proxy in current.values() for nack in proxy.nacks]
         if nacks:
             raise Refused(nacks)
-        return sorted(
-            node for node, proxy in current.items() if (not proxy.streams and node in connect) or not proxy.settled
-        )
+        return {
+            node: proxy
+            for node, proxy in current.items()
+            if ((not proxy.streams and node in connect) or not proxy.settled) and not (answering and proxy.silent)
+        }

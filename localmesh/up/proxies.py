@@ -47,29 +47,31 @@ class Proxies:
         """Tell every proxy its snapshot; it is sent only what differs. Pods that the design has not are forgotten."""
         return self._publish(self._configured(design, now), design)
 
-    async def change(self, design: Design, now: Placements, *, within: float) -> tuple[str, ...]:
+    async def change(
+        self, design: Design, now: Placements, *, within: float, answering: bool = False
+    ) -> tuple[str, ...]:
         """Tell every proxy of a new design, make before break, and wait until all that are connected have acknowledged.
 
         Clusters that end are kept until no route leads to them any more. Returns the pods whose proxies were told
-        something new. Raises as Publication.acked.
+        something new. `answering` is, and it raises, as Publication.acked.
         """
         snapshots = self._configured(design, now)
         changed = self._differing(snapshots)
         kept = {key: _with_clusters_of(self.snapshots.get(key), snapshot) for key, snapshot in snapshots.items()}
         if any(kept[key].version != snapshot.version for key, snapshot in snapshots.items()):
-            await self._publish(kept, None).acked(within=within)
+            await self._publish(kept, None).acked(within=within, answering=answering)
             # Pods may have come and gone meanwhile.
             snapshots = self._configured(design, now)
-        await self._publish(snapshots, design).acked(within=within)
+        await self._publish(snapshots, design).acked(within=within, answering=answering)
         return changed
 
     async def refresh(self, design: Design, now: Placements, *, within: float) -> None:
-        """Tell every proxy who is ready now, and wait for them. Raises as Publication.acked."""
+        """Tell every proxy who is ready now, and wait for those that answer. Raises as Publication.acked."""
         if design is self._design:
             publication = self._publish(stages.refreshed(self.snapshots, design, now(), self._memo), design)
         else:
             publication = self.publish(design, now)
-        await publication.acked(within=within)
+        await publication.acked(within=within, answering=True)
 
     def _publish(self, snapshots: Mapping[str, Snapshot], design: Design | None) -> Publication:
         self._ads.forget({_node(key) for key in self.snapshots.keys() - snapshots.keys()})

@@ -82,6 +82,26 @@ async def test_a_publication_waits_for_every_connected_proxy_and_names_the_silen
         await publication.acked(within=Limit.SOON.value)
 
 
+async def test_who_was_waited_for_in_vain_holds_nobody_up_until_it_answers(
+    server: DiscoveryServer, tmp_path: Path
+) -> None:
+    """But whoever wants an answer of all still waits for it."""
+    async with proxy(tmp_path) as silent:
+        await silent.send(ask(CLUSTER))
+        await eventually(lambda: server.connected == {"pod"}, what="the proxy connects")
+        for clusters in ("a", "b"):
+            with pytest.raises(MeshError, match="pod"):
+                await server.publish({"pod": snapshot(clusters=clusters)}).acked(within=SILENCE_SECONDS)
+        await server.publish({"pod": snapshot(clusters="c")}).acked(within=Limit.RECOVERED.value, answering=True)
+        for _ in range(3):
+            response = await silent.next()
+        await silent.send(ack(response))
+        await eventually(lambda: server.settled == {"pod"}, what="it answers")
+        publication = server.publish({"pod": snapshot(clusters="d")})
+        with pytest.raises(MeshError, match="pod"):
+            await publication.acked(within=SILENCE_SECONDS, answering=True)
+
+
 async def test_a_refusal_is_raised_with_node_and_message_and_the_rollback_arrives(
     server: DiscoveryServer, tmp_path: Path
 ) -> None:
