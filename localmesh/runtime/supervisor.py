@@ -9,7 +9,8 @@ import asyncio
 import logging
 import signal
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import asynccontextmanager
 from difflib import get_close_matches
 
 from localmesh.errors import MeshError
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 _DRAIN = 0.25  # seconds after the proxies have acknowledged
 _PUBLISH_WITHIN = 5.0  # a proxy that does not answer must not hold a restart for ever
 _READY_WITHIN = 60.0  # for a replaced pod; the restart of its workload stops there if it is not
+_HURRIED_WITHIN = 5.0  # what is left of that when something else is wanted already
 _TRIM_EVERY = 10.0
 
 
@@ -56,16 +58,16 @@ class Supervisor:
         """What runs."""
         return tuple(pod.plan for pod in self._pods.values())
 
-    async def reconcile(self, plans: Iterable[PodPlan]) -> None:
+    async def reconcile(self, plans: Iterable[PodPlan], *, hurry: asyncio.Event | None = None) -> None:
         """Run these pods and no others.
 
         New pods start at once. Pods that are gone end together. Pods whose processes differ are replaced one after
         the other in each workload, each when the one before is ready. Returns when that is done; new pods may not
-        be ready yet: `ready` waits for them. MeshError if a replaced pod does not become ready.
+        be ready yet: `ready` waits for them. MeshError if a replaced pod does not become ready; `hurry` as there.
         """
-        await self._undisturbed(self._reconcile({plan.key: plan for plan in plans}))
+        await self._undisturbed(self._reconcile({plan.key: plan for plan in plans}, hurry))
 
-    async def _reconcile(self, wanted: dict[str, PodPlan]) -> None:
+    async def _reconcile(self, wanted: dict[str, PodPlan], hurry: asyncio.Event | None) -> None:
         async with self._one_at_a_time:
             if self._ending:
                 raise MeshError("the mesh is stopping")
@@ -81,7 +83,7 @@ class Supervisor:
             self._start_all(new)
             self._pods = {key: self._pods[key] for key in (*wanted, *(pod.plan.key for pod in gone))}
             self._touched()
-            await _all(self._end(gone), self._roll(changed))
+            await _all(self._end(gone), self._roll(changed, hurry))
 
     async def restart(self, workload: str) -> None:
         """Replace all pods of a workload (`namespace/name`), one after the other. MeshError as `reconcile`."""
@@ -107,10 +109,12 @@ class Supervisor:
             raise MeshError(f"{pod}: {process or 'no process'} does not run now", "see localmesh status")
         return sent
 
-    async def ready(self, *, within: float, pods: Iterable[str] | None = None) -> None:
+    async def ready(
+        self, *, within: float, pods: Iterable[str] | None = None, hurry: asyncio.Event | None = None
+    ) -> None:
         """Wait until these pods, by default all, are ready, and the proxies know it.
 
-        MeshError after `within` seconds, with what holds each of them up.
+        MeshError after `within` seconds, with what holds each of them up; sooner once `hurry` is set: somebody waits.
         """
         keys = None if pods is None else set(pods)
 
@@ -118,13 +122,14 @@ class Supervisor:
             return [state for state in self.states() if not state.ready and (keys is None or state.key in keys)]
 
         try:
-            async with asyncio.timeout(within), self._changed:
+            async with _at_most(within, hurry), self._changed:
                 await self._changed.wait_for(lambda: self._ending or not waiting())
             if self._ending:
                 raise MeshError("the mesh is stopping")
         except TimeoutError:
             held_up = "\n".join(f"  {each.key}: {each.phase.value}: {each.reason}" for each in waiting())
-            raise MeshError(f"not ready after {within:g} s:\n{held_up}", "localmesh logs POD") from None
+            when = "when something else was wanted" if hurry and hurry.is_set() else f"after {within:g} s"
+            raise MeshError(f"not ready {when}:\n{held_up}", "localmesh logs POD") from None
         await self._everybody_knows()
 
     async def changes(self, after: tuple[PodState, ...]) -> tuple[PodState, ...]:
@@ -177,7 +182,7 @@ class Supervisor:
                 del self._pods[pod.plan.key]
             self._touched()
 
-    async def _roll(self, plans: Iterable[PodPlan]) -> None:
+    async def _roll(self, plans: Iterable[PodPlan], hurry: asyncio.Event | None = None) -> None:
         """Replace pods by these, one after the other in each workload, the workloads side by side."""
         by_workload = defaultdict(list)
         for plan in plans:
@@ -187,7 +192,7 @@ class Supervisor:
             for plan in plans:
                 await self._take_out([self._pods[plan.key]])
                 self._start(plan)
-                await self.ready(within=_READY_WITHIN, pods=[plan.key])
+                await self.ready(within=_READY_WITHIN, pods=[plan.key], hurry=hurry)
 
         await _all(*(roll(plans) for plans in by_workload.values()))
 
@@ -235,3 +240,21 @@ async def _all(*work: Awaitable[None]) -> None:
     for result in await asyncio.gather(*work, return_exceptions=True):
         if isinstance(result, BaseException):
             raise result
+
+
+@asynccontextmanager
+async def _at_most(seconds: float, hurry: asyncio.Event | None) -> AsyncIterator[None]:
+    """As asyncio.timeout; once `hurry` is set, little is left of the time."""
+
+    async def shorten(limit: asyncio.Timeout) -> None:
+        if hurry is not None:
+            await hurry.wait()
+            soon = asyncio.get_running_loop().time() + _HURRIED_WITHIN
+            limit.reschedule(min(soon, limit.when() or soon))
+
+    async with asyncio.timeout(seconds) as limit:
+        hurrying = asyncio.create_task(shorten(limit))
+        try:
+            yield
+        finally:
+            hurrying.cancel()

@@ -56,15 +56,18 @@ class InForce:
             async with self._telling:
                 self.proxies.publish(self.design, self.supervisor.placements)
 
-    async def change(self, written: Written) -> Applied:
-        """Put another design in force, or raise Problems or MeshError and leave everything as it was."""
+    async def change(self, written: Written, superseded: asyncio.Event) -> Applied:
+        """Put another design in force, or raise Problems or MeshError and leave everything as it was.
+
+        Pods that do not become ready are not waited for much longer once it is `superseded`: something else is wanted.
+        """
         began, before = time.monotonic(), self.design
         design = stages.designed(written, self.host.machine, self.supervisor.placements(), self._memo)
         self.host.require_free(written.local)
         changed = await self._obeyed(design)
         seconds = time.monotonic() - began
         try:
-            await self.supervisor.reconcile(design.plans)
+            await self.supervisor.reconcile(design.plans, hurry=superseded)
         except MeshError as error:
             raise await self._back_to(before, error) from error
         return Applied(changed, seconds, design.warnings)
@@ -88,7 +91,7 @@ class InForce:
 
     async def _roll_back(self) -> None:
         try:
-            await self.proxies.change(self.design, self.supervisor.placements, within=ACK_SECONDS)
+            await self.proxies.change(self.design, self.supervisor.placements, within=ACK_SECONDS, answering=True)
         except MeshError:
             log.exception("not every proxy took the previous configuration back")
 

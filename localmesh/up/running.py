@@ -20,13 +20,14 @@ from localmesh.memo import Memo
 from localmesh.observe.policies import History, Policy, policies
 from localmesh.observe.store import TraceStore
 from localmesh.runtime.pod import PodState
+from localmesh.runtime.podplan import PodPlan
 from localmesh.up import collectors, stages
 from localmesh.up.in_force import Applied, InForce
 from localmesh.up.known import known
 from localmesh.up.refusal import told
 from localmesh.up.stages import Written
 from localmesh.up.starts import Starts, does_not_start
-from localmesh.up.status import MeshStatus, Phases, PodStatus
+from localmesh.up.status import Edits, MeshStatus, Phases, PodStatus
 from localmesh.up.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,9 @@ class RunningMesh:
         self._started = False
         self._problems: tuple[Problem, ...] = ()
         self._history = History().in_force(in_force.design.written.documents, time.time())
+        self._edits = Edits()
         self._changing = asyncio.Lock()  # what shall run
+        self._superseded = asyncio.Event()  # whoever changes it now: another reading of the files is wanted
         self._stirred = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -117,10 +120,11 @@ class RunningMesh:
             started_at=self._phases.zero,
             started=self._started,
             paths=tuple(str(path.absolute()) for path in self._paths),
-            pods=tuple(self._pod_status(state) for state in self._supervisor.states()),
+            pods=tuple(map(self._pod_status, self._supervisor.states(), self._supervisor.plans())),
             problems=self._problems,
             warnings=self._in_force.design.warnings,
             phases=tuple(self._phases.ended),
+            edits=self._edits,
             gateways=tuple(expose.address for expose in self._in_force.design.written.local.expose),
             next=self._in_force.design.written.local.next,
         )
@@ -148,22 +152,28 @@ class RunningMesh:
         """Read the files again. Returns when every proxy obeys them and the pods are as they say.
 
         All or nothing: Problems, also of what a proxy refuses, leave everything as it was, and so does the MeshError
-        for a pod that the files change and that does not become ready.
+        for a pod that the files change and that does not become ready. A change that waits for such a pod meanwhile
+        gives it up.
         """
+        self._superseded.set()
         return await _undisturbed(self._apply())
 
     async def _apply(self) -> Applied:
         async with self._changing:
             try:
                 self._memo.next_round()
-                applied = await self._in_force.change(await self._watch.whole(self._read))
+                written = await self._watch.whole(self._read)
+                self._superseded.clear()
+                applied = await self._in_force.change(written, self._superseded)
             except Exception as error:
                 self._problems = told(error)
                 self._history = self._history.refused(self._problems, time.time())
+                self._edits = replace(self._edits, refused=self._edits.refused + 1)
                 self._stir()
                 raise
             self._problems = ()
             self._history = self._history.in_force(self._in_force.design.written.documents, time.time())
+            self._edits = replace(self._edits, applied=self._edits.applied + 1, last_seconds=applied.seconds)
             self._stir()
             return applied
 
@@ -179,9 +189,12 @@ class RunningMesh:
     async def _scale(self, key: str, replicas: int) -> None:
         async with self._changing:
             written = self._in_force.design.written
-            await self._in_force.change(replace(written, replicas={**written.replicas, key: replicas}))
+            self._superseded.clear()
+            await self._in_force.change(
+                replace(written, replicas={**written.replicas, key: replicas}), self._superseded
+            )
             pods = [plan.key for plan in self._in_force.design.plans if plan.workload == key]
-            await self._supervisor.ready(within=READY_SECONDS, pods=pods)
+            await self._supervisor.ready(within=READY_SECONDS, pods=pods, hurry=self._superseded)
 
     async def restart(self, workload: str) -> None:
         """Replace a workload's pods one by one. Raises MeshError."""
@@ -209,6 +222,7 @@ class RunningMesh:
     async def _watch_files(self) -> None:
         async for files in self._watch.saves():
             names = ", ".join(sorted(file.name for file in files))
+            saved_again = asyncio.create_task(self._supersede())
             try:
                 applied = await self.apply()
             except MeshError as error:
@@ -217,6 +231,12 @@ class RunningMesh:
                 log.exception("%s: not in force", names)
             else:
                 log.info("%s: in force at %d proxies after %.3f s", names, len(applied.changed), applied.seconds)
+            finally:
+                saved_again.cancel()
+
+    async def _supersede(self) -> None:
+        await self._watch.something()
+        self._superseded.set()
 
     def _stir(self) -> None:
         self._stirred.set()
@@ -225,7 +245,7 @@ class RunningMesh:
     def _spawn(self, *work: Coroutine[None, None, None]) -> None:
         self._tasks += [asyncio.create_task(each) for each in work]
 
-    def _pod_status(self, state: PodState) -> PodStatus:
+    def _pod_status(self, state: PodState, plan: PodPlan) -> PodStatus:
         namespace, _, name = state.key.partition("/")
         start = self._starts.of.get(state.key)
         return PodStatus(
@@ -240,7 +260,9 @@ class RunningMesh:
             started_at=start.began if start else 0.0,
             start_seconds=start.ready - start.began if start and start.ready else 0.0,
             acked=state.key in self._in_force.proxies.settled,
-            sockets=str(self._in_force.host.dirs.pod(namespace, name).sockets),
+            sockets=str(plan.dirs.sockets),
+            proxy=plan.proxy.value,
+            metrics=str(plan.metrics or ""),
         )
 
     def _pod(self, name: str) -> str:

@@ -49,7 +49,7 @@ class Watch:
     async def saves(self) -> AsyncIterator[frozenset[Path]]:
         """The files that were written, made or removed, save by save."""
         while True:
-            await self._something()
+            await self.something()
             await self._quiet()
             saved, self._saved = frozenset(self._saved), set()
             yield saved
@@ -69,7 +69,8 @@ class Watch:
                     raise failed
                 return made
 
-    async def _something(self) -> None:
+    async def something(self) -> None:
+        """Return when there is a save that `saves` has not told of."""
         while not self._saved:
             self._stirred.clear()
             try:

@@ -215,6 +215,24 @@ async def test_pods_that_do_not_become_ready_after_a_change_are_put_back(
     await small.mesh.apply()
 
 
+@pytest.mark.parametrize("how", ["a save", "an apply"])
+async def test_what_is_wanted_next_does_not_wait_for_pods_that_do_not_become_ready(small: Small, how: str) -> None:
+    """Nobody would wait so long: the pods of the first save have an hour."""
+    local = small.deploy / "local.yaml"
+    text = local.read_text()
+    with pytest.MonkeyPatch.context() as patient:
+        patient.setattr(supervisor, "_READY_WITHIN", 3600)
+        patient.setattr(supervisor, "_HURRIED_WITHIN", 0.1)
+        save(local, text.replace('["${python}", -m', "[sleep, inf"))
+        await eventually(lambda: _waits(small), what="a pod of the first save is waited for")
+        patient.setattr(supervisor, "_READY_WITHIN", Limit.STARTED.value)
+        save(local, text)
+        if how == "an apply":
+            await small.mesh.apply()
+        await eventually(lambda: _all_ready(small), within=Limit.RECOVERED, what="the second save is in force")
+    assert await small.caller.code() == "OK"
+
+
 async def test_a_rolling_restart_loses_no_call(small: Small) -> None:
     assert await _calls_while(small, small.mesh.restart("small/echo")) == []
 
@@ -275,6 +293,15 @@ async def _certificate_other_than(address: str, before: bytes) -> bool:
 
 async def _answers(small: Small, code: str) -> bool:
     return await small.caller.code() == code
+
+
+async def _waits(small: Small) -> bool:
+    return any(not pod.ready and pod.state == "Starting" for pod in small.mesh.status().pods)
+
+
+async def _all_ready(small: Small) -> bool:
+    status = small.mesh.status()
+    return not status.problems and all(pod.ready for pod in status.pods)
 
 
 async def _ready(small: Small, pod: str) -> bool:
