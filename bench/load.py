@@ -11,25 +11,13 @@ much HTTP/2 as that takes:
 """
 
 import selectors
-import socket
-import struct
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench import cpu
+from bench import cpu, http2
 from bench.figures import percentile
 from bench.rounds import Sample
-
-LIMIT_SECONDS = 60.0
-
-_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
-_END_STREAM, _ACK, _END_HEADERS = 1, 1, 4
-_LARGEST_WINDOW = (1 << 31) - 1
-_FIRST_WINDOW = 65_535
-_LARGEST_FRAME = 16_384
-_STATIC_TABLE = 61  # entries of HPACK's static table (RFC 7541, appendix A)
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +39,18 @@ class Connection:
     """One HTTP/2 connection to `host:port` or `unix:/path` that makes one kind of call."""
 
     def __init__(self, target: str, call: Call) -> None:
-        self.socket = _connected(target)
-        self._expected = framed(call.reply)
-        self._data = framed(call.request)
-        if len(self._data) > _LARGEST_FRAME:
+        self.socket = http2.connected(target)
+        self._expected = http2.framed(call.reply)
+        self._data = http2.framed(call.request)
+        if len(self._data) > http2.LARGEST_FRAME:
             raise ValueError("a request that takes more than one frame")
-        self._first, self._again = _header_blocks(call)
+        self._first, self._again = http2.header_blocks(call.path, call.authority, "30S", call.metadata)
         self._next_stream = 1
-        self._window = _FIRST_WINDOW
+        self._window = http2.FIRST_WINDOW
         self._begun: dict[int, float] = {}
         self._bodies: dict[int, bytes] = {}
         self._received = b""
-        settings = struct.pack(">HIHIHI", 1, 0, 2, 0, 4, _LARGEST_WINDOW)  # no table, no pushes, the largest window
-        self.socket.sendall(
-            _PREFACE + _frame(_SETTINGS, 0, 0, settings) + _window_update(_LARGEST_WINDOW - _FIRST_WINDOW)
-        )
+        self.socket.sendall(http2.first_words())
 
     def close(self) -> None:
         """Ends it."""
@@ -81,7 +66,8 @@ class Connection:
             if stream == 1:
                 block = self._first
             frames.append(
-                _frame(_HEADERS, _END_HEADERS, stream, block) + _frame(_DATA, _END_STREAM, stream, self._data)
+                http2.frame(http2.HEADERS, http2.END_HEADERS, stream, block)
+                + http2.frame(http2.DATA, http2.END_STREAM, stream, self._data)
             )
             self._begun[stream] = now
             self._next_stream += 2
@@ -105,10 +91,10 @@ class Connection:
             stream = int.from_bytes(buffer[position + 5 : position + 9], "big")
             payload = buffer[position + 9 : end]
             position = end
-            if kind == _DATA:
+            if kind == http2.DATA:
                 self._bodies[stream] = self._bodies.get(stream, b"") + payload
-            if kind in (_DATA, _HEADERS):
-                if flags & _END_STREAM:
+            if kind in (http2.DATA, http2.HEADERS):
+                if flags & http2.END_STREAM:
                     self._check(self._bodies.pop(stream, b""))
                     took.append(now - self._begun.pop(stream))
             else:
@@ -122,14 +108,14 @@ class Connection:
             raise WrongAnswer(what)
 
     def _control(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
-        if kind == _SETTINGS and not flags & _ACK:
-            self.socket.sendall(_frame(_SETTINGS, _ACK, 0, b""))
-        elif kind == _PING and not flags & _ACK:
-            self.socket.sendall(_frame(_PING, _ACK, 0, payload))
-        elif kind == _WINDOW_UPDATE and stream == 0:
+        if kind == http2.SETTINGS and not flags & http2.ACK:
+            self.socket.sendall(http2.frame(http2.SETTINGS, http2.ACK, 0, b""))
+        elif kind == http2.PING and not flags & http2.ACK:
+            self.socket.sendall(http2.frame(http2.PING, http2.ACK, 0, payload))
+        elif kind == http2.WINDOW_UPDATE and stream == 0:
             self._window += int.from_bytes(payload, "big")
-        elif kind in (_RST_STREAM, _GOAWAY):
-            raise WrongAnswer(f"the peer ends {'the connection' if kind == _GOAWAY else 'a call'}: {payload!r}")
+        elif kind in (http2.RST_STREAM, http2.GOAWAY):
+            raise WrongAnswer(f"the peer ends {'the connection' if kind == http2.GOAWAY else 'a call'}: {payload!r}")
 
 
 class Load:
@@ -158,8 +144,8 @@ class Load:
             left = calls - sum(one.start(min(wanted, calls)) for one, wanted in shares.items() if wanted)
             due = dict.fromkeys(self._connections, 0)
             while len(took) < calls:
-                if time.perf_counter() - begun > LIMIT_SECONDS:
-                    raise TimeoutError(f"{len(took)} of {calls} calls were answered within {LIMIT_SECONDS:g} s")
+                if time.perf_counter() - begun > http2.LIMIT_SECONDS:
+                    raise TimeoutError(f"{len(took)} of {calls} calls were answered within {http2.LIMIT_SECONDS:g} s")
                 for key, _ in selector.select(timeout=1.0):
                     connection = key.data
                     answered = connection.receive()
@@ -171,59 +157,3 @@ class Load:
         seconds = time.perf_counter() - begun
         used = cpu.seconds_between(before, cpu.spent(self._pids))
         return Sample(calls, seconds, used, percentile(took, 50) * 1000, percentile(took, 99) * 1000)
-
-
-def framed(message: bytes) -> bytes:
-    """A message as gRPC puts it into DATA frames: a byte for "not compressed", and its length."""
-    return struct.pack(">BI", 0, len(message)) + message
-
-
-def _connected(target: str) -> socket.socket:
-    if target.startswith("unix:"):
-        connection = socket.socket(socket.AF_UNIX)
-        connection.connect(target.removeprefix("unix:"))
-    else:
-        host, _, port = target.rpartition(":")
-        connection = socket.create_connection((host, int(port)))
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.settimeout(LIMIT_SECONDS)
-    return connection
-
-
-def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
-
-
-def _window_update(size: int) -> bytes:
-    return _frame(_WINDOW_UPDATE, 0, 0, size.to_bytes(4, "big"))
-
-
-def _header_blocks(call: Call) -> tuple[bytes, bytes]:
-    """HPACK: of the first call, literals that go into the table; of all others, their places in it."""
-    headers = {
-        ":method": "POST",
-        ":scheme": "http",
-        ":path": call.path,
-        ":authority": call.authority,
-        "te": "trailers",
-        "content-type": "application/grpc",
-        "grpc-timeout": "30S",
-        **call.metadata,
-    }
-    first = b"".join(b"\x40" + _text(name) + _text(value) for name, value in headers.items())
-    # The newest entry has the lowest number.
-    again = bytes(0x80 | (_STATIC_TABLE + len(headers) - place) for place in range(len(headers)))
-    return first, again
-
-
-def _text(text: str) -> bytes:
-    """A string literal without Huffman coding; its length as an integer of a 7-bit prefix (RFC 7541, 5.1)."""
-    octets, length = text.encode(), len(text.encode())
-    if length < 127:
-        return bytes((length,)) + octets
-    prefix, length = bytearray((127,)), length - 127
-    while length >= 128:
-        prefix.append(length % 128 + 128)
-        length //= 128
-    prefix.append(length)
-    return bytes(prefix) + octets
