@@ -24,6 +24,7 @@ VERBS = {
     "check": ("policy", "All problems of the files, each with its line; starts nothing."),
     "compile": ("policy", "The Envoy configuration of every pod; starts nothing."),
     "config": ("policy", "The configuration that a running pod's Envoy was last told."),
+    "metrics": ("metrics", "The metrics of every app and Envoy, for any Prometheus."),
     "policies": ("policies", "The policy documents in force: place, reach, since when, last refused."),
     "scale": ("pods", "Set the number of pods of workloads."),
     "restart": ("pods", "Replace a workload's pods one by one; with two or more no call is lost."),

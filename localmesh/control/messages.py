@@ -20,6 +20,9 @@ def encode_status(status: MeshStatus) -> messages.Status:
             for phase in status.phases
         ],
         gateways=status.gateways,
+        edits=messages.Edits(
+            applied=status.edits.applied, refused=status.edits.refused, last_seconds=status.edits.last_seconds
+        ),
         next=[messages.Hint(command=command, what=what) for command, what in status.next.items()],
     )
 
@@ -38,4 +41,6 @@ def _pod(pod: PodStatus) -> messages.PodStatus:
         start_seconds=pod.start_seconds,
         acked=pod.acked,
         sockets=pod.sockets,
+        proxy=pod.proxy,
+        metrics=pod.metrics,
     )

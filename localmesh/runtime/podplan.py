@@ -13,6 +13,8 @@ from localmesh.runtime.probes import Question
 from localmesh.runtime.process import Launch
 
 ENVOY = "envoy"
+# The name of the port on which a program serves /metrics: what a PodMonitor asks for in a cluster.
+METRICS_PORT = "http-metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,12 @@ class PodPlan:
     def prepares(self) -> bool:
         """A data volume of it may have to be prepared first."""
         return any(app.prepare for app in self.apps)
+
+    @property
+    def metrics(self) -> Path | None:
+        """The Unix socket on which its program serves /metrics, if it does."""
+        sockets = (socket for app in self.apps for socket in app.sockets)
+        return next((socket for socket in sockets if socket.stem == METRICS_PORT), None)
 
     @property
     def bootstrap(self) -> Path:

@@ -54,6 +54,17 @@ class PodStatus:
     start_seconds: float = 0.0  # until it was first ready; 0: not yet
     acked: bool = False  # its proxy has acknowledged all that it was told
     sockets: str = ""  # the folder of its Unix sockets
+    proxy: str = "none"  # sidecar, gateway or none
+    metrics: str = ""  # the Unix socket on which its program serves /metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """How many readings of the files were applied and refused, and how long the last applied one took."""
+
+    applied: int = 0
+    refused: int = 0
+    last_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +80,5 @@ class MeshStatus:
     warnings: tuple[Problem, ...] = ()
     phases: tuple[Phase, ...] = ()
     gateways: tuple[str, ...] = ()
+    edits: Edits = Edits()
     next: Mapping[str, str] = field(default_factory=dict)  # commands to try, each with what it does

@@ -9,9 +9,11 @@ from google.protobuf import json_format, struct_pb2
 
 from localmesh.xds import names
 from localmesh.xds.clusters import HTTP_OPTIONS
+from localmesh.xds.statistics import stats_config
 from localmesh.xds.wire import ads, duration, pack, pipe
 
 CONNECT_SECONDS = 1.0
+FLUSH_STATISTICS_SECONDS = 1.0
 # Of Envoy's OpenTelemetry tracer: spans leave after this time, or when so many are there. Its own 5 s and 5 spans are
 # too long for who looks at the call that was just made, and too few where calls come fast.
 FLUSH_SPANS_AFTER_MS = 250
@@ -41,6 +43,9 @@ def bootstrap(node_id: str, cluster: str, admin_socket: str, xds_socket: str) ->
         dynamic_resources=bootstrap_pb2.Bootstrap.DynamicResources(
             ads_config=_stream(), lds_config=ads(), cds_config=ads()
         ),
+        stats_config=stats_config(),
+        # Histograms are told as of the last flush; Envoy's own 5 s are long for who looks.
+        stats_flush_interval=duration(FLUSH_STATISTICS_SECONDS),
         layered_runtime=bootstrap_pb2.LayeredRuntime(
             layers=[bootstrap_pb2.RuntimeLayer(name="static", static_layer=runtime)]
         ),
