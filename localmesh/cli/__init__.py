@@ -20,6 +20,8 @@ VERBS = {
     "status": ("status", "The pods: address, state, start time, restarts."),
     "logs": ("logs", "What a pod's programs write."),
     "dashboard": ("dashboard", "The mesh in a browser: calls, pods, logs, policies, traces."),
+    "traces": ("traces", "The last calls, one line for each trace; --follow."),
+    "trace": ("traces", "One call as a tree: where it went, how long, how it ended, which policy acted."),
     "apply": ("policy", "Read the files again, and wait until every proxy obeys them."),
     "check": ("policy", "All problems of the files, each with its line; starts nothing."),
     "compile": ("policy", "The Envoy configuration of every pod; starts nothing."),

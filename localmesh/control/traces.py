@@ -18,12 +18,13 @@ def encode_trace(trace: Trace) -> messages.TraceSummary:
     return messages.TraceSummary(
         id=trace.id,
         service=root.source.service,
-        name=root.name,
+        name=root.what,
         started_at=trace.begin / NANOSECONDS,
         seconds=trace.seconds,
         spans=len(trace.spans),
         services=trace.services,
         failed=trace.failed,
+        status=root.status,
     )
 
 

@@ -46,7 +46,7 @@ class Trace:
 
     @property
     def failed(self) -> bool:
-        """Whether any of its spans ended with an error."""
+        """Whether any of its spans ended with an error, be it one that a retry made good."""
         return any(each.failed for each in self.spans)
 
 

@@ -155,7 +155,8 @@ def _provider(how: Tracing, pod: Pod) -> http_tracer_pb2.Tracing.Http | None:
             cluster_name=names.outbound_cluster(how.provider.host, how.provider.port), authority=how.provider.host
         )
     )
-    service = f"{pod.labels.get(CANONICAL_NAME, pod.workload or pod.name)}.{pod.namespace}"
+    # As istio's agent names its node by default (ProxyConfig.tracingServiceName: APP_LABEL_AND_NAMESPACE).
+    service = f"{pod.labels.get('app', pod.workload or pod.name)}.{pod.namespace}"
     return http_tracer_pb2.Tracing.Http(
         name="envoy.tracers.opentelemetry",
         typed_config=pack(opentelemetry_pb2.OpenTelemetryConfig(grpc_service=collector, service_name=service)),
