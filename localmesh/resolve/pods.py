@@ -15,6 +15,9 @@ from localmesh.resolve.settings import Settings
 REGION = "topology.kubernetes.io/region"
 ZONE = "topology.kubernetes.io/zone"
 SUBZONE = "topology.istio.io/subzone"
+HOST = "kubernetes.io/hostname"
+# By which a pod says itself where it stands; a label's value has no slashes, so `region.zone.subzone` is meant too.
+LOCALITY_LABELS = ("topology.istio.io/locality", "istio-locality")
 ENDED = {"Succeeded", "Failed"}
 ROUTER_LABELS = {"ingressgateway", "egressgateway"}
 # What Istio puts on the pods that it deploys for a Gateway of the Kubernetes Gateway API.
@@ -64,7 +67,7 @@ def workload_pods(
                 workload=workload.name,
                 ready=placement.ready,
             )
-            seats.append(Seat(pod, ports))
+            seats.append(Seat(_placed(pod, "", {}), ports))
     return tuple(seats)
 
 
@@ -111,12 +114,19 @@ def _owner(written: WrittenPod) -> str:
 
 
 def _placed(pod: Pod, node: str, node_labels: Mapping[str, str]) -> Pod:
-    """The pod with its node's topology, as locality and (as istiod does) as labels."""
-    topology = {key: node_labels[key] for key in (REGION, ZONE, SUBZONE) if key in node_labels}
-    if node:
-        topology["kubernetes.io/hostname"] = node
-    locality = Locality(topology.get(REGION, ""), topology.get(ZONE, ""), topology.get(SUBZONE, ""))
-    return replace(pod, labels={**pod.labels, **topology}, locality=locality)
+    """The pod where its own label says, else where its node is: as locality, and (as istiod does) as labels."""
+    own = next((pod.labels[key] for key in LOCALITY_LABELS if pod.labels.get(key)), "")
+    place = locality(own if "/" in own else own.replace(".", "/"))
+    if not own:
+        place = Locality(*(node_labels.get(key, "") for key in (REGION, ZONE, SUBZONE)))
+    topology = {REGION: place.region, ZONE: place.zone, SUBZONE: place.subzone, HOST: node}
+    return replace(pod, labels={**pod.labels, **{key: each for key, each in topology.items() if each}}, locality=place)
+
+
+def locality(written: str) -> Locality:
+    """`region/zone/subzone`, of which the end may be missing."""
+    region, zone, subzone = (*written.split("/"), "", "", "")[:3]
+    return Locality(region, zone, subzone)
 
 
 def _named_ports(written: WrittenPod) -> dict[str, int]:

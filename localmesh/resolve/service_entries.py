@@ -7,12 +7,12 @@ from localmesh.manifests.documents import Documents
 from localmesh.manifests.istio import ServiceEntry, WorkloadEntry
 from localmesh.manifests.istio.common import ServicePort as WrittenPort
 from localmesh.manifests.istio.service_entry import WorkloadEntrySpec
-from localmesh.mesh.identity import Identity, Labels, Locality
+from localmesh.mesh.identity import Identity, Labels
 from localmesh.mesh.security import Mtls
 from localmesh.mesh.services import Endpoint, Resolution, Service, ServicePort
 from localmesh.resolve.findings import Findings
 from localmesh.resolve.peer_authentication import PeerAuthentications
-from localmesh.resolve.pods import TLS_MODE, Seat
+from localmesh.resolve.pods import TLS_MODE, Seat, locality
 from localmesh.resolve.protocols import parse
 from localmesh.resolve.selection import age, oldest_first
 from localmesh.resolve.services import Registered, SeatIndex, takes_mtls
@@ -166,7 +166,7 @@ class _Builder:
             labels=written.labels,
             identity=Identity(self.settings.trust_domain, namespace, account) if account else None,
             mtls=self._takes_mtls(written, number),
-            locality=_locality(written.locality or ""),
+            locality=locality(written.locality or ""),
             weight=written.weight or 1,
             workload=name,
             namespace=namespace,
@@ -183,8 +183,3 @@ class _Builder:
 def _port(written: WrittenPort) -> ServicePort:
     protocol = parse(written.protocol or written.name)
     return ServicePort(written.number, written.name, protocol, written.target_port or written.number)
-
-
-def _locality(written: str) -> Locality:
-    region, zone, subzone = (*written.split("/"), "", "", "")[:3]
-    return Locality(region, zone, subzone)

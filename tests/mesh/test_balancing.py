@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,8 +12,10 @@ import pytest
 from tests.kit import Limit, eventually
 from tests.mesh.backend import Mesh
 from tests.mesh.conftest import Lab
+from tests.mesh.documents import identity, split
 from tests.mesh.lab.policies import destination_rule, to, virtual_service
 
+LAB = Path(__file__).parent / "lab"
 PODS = 3
 NO_RETRY = virtual_service({"retries": {"attempts": 0}})
 
@@ -128,6 +131,36 @@ async def test_a_failing_pod_is_ejected_and_comes_back(mesh: Mesh, lab: Lab) -> 
         assert (await codes(lab, 12, ill))[grpc.StatusCode.UNAVAILABLE] >= 2
         await eventually(spared, what="v2 is ejected")
         await eventually(back, within=Limit.STARTED, what="v2 is asked again")
+
+
+def standing(workload: str, place: str) -> str:
+    """A Deployment of the lab whose pods say that they stand there."""
+    lab = split((LAB / "lab.yaml").read_text())
+    found = next(text for text in lab if identity(text) == ("Deployment", "lab", workload))
+    return found.replace("labels: {app: ", f"labels: {{istio-locality: {place}, app: ", 1)
+
+
+@pytest.mark.local("a cluster's pods would restart for their labels")
+async def test_calls_stay_in_their_own_region_until_nobody_there_answers(mesh: Mesh, lab: Lab) -> None:
+    """v1 stands beside its caller and fails; then v2 is asked, in the region that the policy names, till v1 is well."""
+    outliers = {"consecutive5xxErrors": 1, "interval": "0.2s", "baseEjectionTime": "1s", "maxEjectionPercent": 100}
+    regions = {"localityLbSetting": {"failover": [{"from": "eu", "to": "us"}]}}
+    places = (standing("caller", "eu.eu-1"), standing("echo-v1", "eu.eu-1"), standing("echo-v2", "us.us-1"))
+    ill, key = {"fail": "UNAVAILABLE", "where": "v1"}, uuid.uuid4().hex
+
+    async def answering(request: dict[str, Any]) -> set[str]:
+        return {pod.rpartition("-")[0] for pod in await pods(lab, 12, request)}
+
+    async def only_v2() -> bool:
+        return await answering(ill | {"key": key}) == {"echo-v2"}
+
+    async def only_v1() -> bool:
+        return await answering({}) == {"echo-v1"}
+
+    with mesh.policy(*places, destination_rule({"loadBalancer": regions, "outlierDetection": outliers}), NO_RETRY):
+        assert await only_v1()
+        await eventually(only_v2, what="v2 answers, and nobody else")
+        await eventually(only_v1, within=Limit.STARTED, what="v1 is asked again, and nobody else")
 
 
 @pytest.mark.parametrize(

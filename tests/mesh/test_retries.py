@@ -1,5 +1,6 @@
 """What `retries` of a VirtualService does to calls between two sidecars."""
 
+import asyncio
 import uuid
 
 import grpc
@@ -7,7 +8,7 @@ import pytest
 
 from tests.mesh.backend import Mesh
 from tests.mesh.conftest import Lab
-from tests.mesh.lab.policies import virtual_service
+from tests.mesh.lab.policies import destination_rule, virtual_service
 
 
 async def tries(lab: Lab, key: str) -> int:
@@ -86,3 +87,19 @@ async def test_each_attempt_after_a_failure_goes_to_another_pod(mesh: Mesh, lab:
         }
         assert {calls for _, calls in seen} == {1}
         assert len(seen) == 3
+
+
+async def test_a_retry_budget_lets_few_retries_run_at_once(mesh: Mesh, lab: Lab, key: str) -> None:
+    """Ten calls fail at the same time. All would be tried again, were there not one retry at a time."""
+    failing = {"key": key, "fail": "UNAVAILABLE", "delay": 0.5}
+    one_at_a_time = destination_rule({"retryBudget": {"percent": 1, "minRetryConcurrency": 1}})
+
+    async def tried(key: str) -> int:
+        ends = await asyncio.gather(*(lab.call(failing | {"key": key}) for _ in range(10)), return_exceptions=True)
+        assert {end.code() for end in ends if isinstance(end, grpc.aio.AioRpcError)} == {grpc.StatusCode.UNAVAILABLE}
+        return await tries(lab, key)
+
+    with mesh.policy(one_pod(retries={"attempts": 1, "retryOn": "unavailable"})):
+        assert await tried(f"{key}-all") == 20
+        with mesh.policy(one_at_a_time):
+            assert 10 < await tried(f"{key}-few") < 15

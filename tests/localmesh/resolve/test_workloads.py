@@ -1,7 +1,10 @@
 """Deployments and StatefulSets become workloads, and workloads become pods."""
 
+import pytest
+
 from localmesh.manifests.load import loads
 from localmesh.mesh import Placement
+from localmesh.mesh.identity import Locality
 from localmesh.mesh.pods import Proxy
 from localmesh.mesh.workloads import Asks, Keeps
 from localmesh.resolve import resolve
@@ -50,6 +53,22 @@ def test_each_replica_is_a_pod_named_by_its_ordinal() -> None:
 def test_replicas_given_at_run_time_overrule_what_is_written() -> None:
     mesh = resolve(loads(BASE), replicas={"mesh/chat": 3}).mesh
     assert [pod.name for pod in mesh.pods if pod.workload == "chat"] == ["chat-0", "chat-1", "chat-2"]
+
+
+@pytest.mark.parametrize(
+    ("label", "place"),
+    [
+        ("istio-locality: eu.eu-1.rack", Locality("eu", "eu-1", "rack")),
+        ("istio-locality: eu", Locality("eu")),
+        ("istio-locality: us.us-1, topology.istio.io/locality: eu.eu-1", Locality("eu", "eu-1")),
+    ],
+)
+def test_a_pod_may_say_itself_where_it_stands(label: str, place: Locality) -> None:
+    """As in istiod, its endpoints have the place as labels too."""
+    labels = "labels: {app: where, version: v1"
+    document = workload("where", app="where").replace(labels, f"{labels}, {label}")
+    pod = pod_of(resolve(loads(document)).mesh, "mesh/where-0")
+    assert (pod.locality, pod.labels["topology.kubernetes.io/region"]) == (place, place.region)
 
 
 def test_a_placement_gives_a_pod_its_address_and_readiness() -> None:
