@@ -165,6 +165,9 @@ bench-policy-edit: keys ## From a saved file to the last Envoy's acknowledgement
 bench-compile: install ## The compiler at 10 to 5,000 services, and after an edit of one line
 	@$(BIN)/python -m bench.compile
 
+bench-get: install ## A user by id: asyncpg's pool as it comes beside the store of our user service
+	@$(BIN)/python -m bench.get
+
 .PHONY: help install protos keys lock up down clean status dashboard demo chat token check format test conformance docs \
-  bench bench-startup bench-policy-edit bench-compile \
+  bench bench-startup bench-policy-edit bench-compile bench-get \
   doctor kind-up kind-forward kind-test kind-down $(addprefix check-,$(CHECKS))

