@@ -1,7 +1,7 @@
 """JSON lines on stdout, one object a line, made and written by a thread of its own: the event loop only queues.
 
-Keys: time, level, event; for calls method, code, latency_ms, peer, user, request_bytes; trace_id and span_id of the
-call it was written in; pod and version always; error with a traceback where an exception was logged.
+Keys: time, level, event; for calls method, code, latency_ms, peer, user, request_bytes, response_bytes; trace_id and
+span_id of the call it was written in; pod and version always; error with a traceback where an exception was logged.
 """
 
 import json
@@ -34,7 +34,8 @@ class Call:
     latency_ms: float
     peer: str
     user: str
-    request_bytes: int | None
+    request_bytes: int  # of the messages alone, without compression; all of them if the call streams
+    response_bytes: int | None  # None where it is not known
 
 
 class JsonFormatter(logging.Formatter):
@@ -54,7 +55,8 @@ class JsonFormatter(logging.Formatter):
         call = getattr(record, "call", None)
         if isinstance(call, Call):
             line |= {"method": call.method, "code": call.code, "latency_ms": call.latency_ms}
-            line |= {"peer": call.peer, "user": call.user, "request_bytes": call.request_bytes}
+            line |= {"peer": call.peer, "user": call.user}
+            line |= {"request_bytes": call.request_bytes, "response_bytes": call.response_bytes}
         else:
             line["logger"] = record.name
         span = getattr(record, "span", None)

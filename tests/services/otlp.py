@@ -9,7 +9,7 @@ import grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 
-class Collector(trace_service_pb2_grpc.TraceServiceServicer):  # type: ignore[misc]  # the package has no stubs
+class Collector(trace_service_pb2_grpc.TraceServiceServicer):
     """Keeps the spans in the order in which they came, each with the name of its service."""
 
     def __init__(self) -> None:

@@ -12,6 +12,7 @@ import grpc
 from opentelemetry.trace import SpanContext
 
 from services.common import identity, logs
+from services.common.interceptors import tally
 from services.common.interceptors.chain import INFRASTRUCTURE, Behaviour, Method
 from services.common.interceptors.outcome import code_of
 
@@ -46,7 +47,7 @@ def logged(method: Method, proceed: Behaviour) -> Behaviour:
             raise
         finally:
             code = code_of(raised, context)
-            caller = identity.current_or_none()
+            caller, told = identity.current_or_none(), tally.current()
             write(
                 "served",
                 path,
@@ -54,7 +55,8 @@ def logged(method: Method, proceed: Behaviour) -> Behaviour:
                 begun,
                 peer=peer_spiffe_id(context.invocation_metadata()),
                 user=caller.subject if caller else "",
-                size=request.ByteSize() if not method.streams_requests else None,
+                request_bytes=told.received_bytes,
+                response_bytes=told.sent_bytes,
             )
 
     return behaviour
@@ -69,7 +71,8 @@ def write(
     span: SpanContext | None = None,
     peer: str = "",
     user: str = "",
-    size: int | None = None,
+    request_bytes: int,
+    response_bytes: int | None,
 ) -> None:
     """One line; INFO, or WARNING where a person should look.
 
@@ -84,7 +87,8 @@ def write(
         latency_ms=round((time.perf_counter() - begun) * 1000, 3),
         peer=peer,
         user=user,
-        request_bytes=size,
+        request_bytes=request_bytes,
+        response_bytes=response_bytes,
     )
     # Not _log.info(): finding the caller's line costs more than all the rest.
     record = logging.LogRecord("access", level, "", 0, event, None, None)

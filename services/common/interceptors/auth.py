@@ -19,7 +19,7 @@ from jwt.algorithms import ECAlgorithm
 from services.common import identity
 from services.common.errors import Unauthenticated
 from services.common.identity import Identity
-from services.common.interceptors.chain import INFRASTRUCTURE, Behaviour, Layer, Method
+from services.common.interceptors.chain import INFRASTRUCTURE, UNSERVED, Behaviour, Layer, Method
 from services.common.settings import SettingsError
 
 # Pinned: a verifier that takes the algorithm from the token can be told "none", or to use a public key as a secret.
@@ -125,7 +125,7 @@ def authenticated(verifier: TokenVerifier) -> Layer:
     """Lets a call through only with a valid token, and says whose it is (`identity.current`)."""
 
     def layer(method: Method, proceed: Behaviour) -> Behaviour:
-        if method.service in INFRASTRUCTURE:
+        if method.service in INFRASTRUCTURE or method is UNSERVED:
             return proceed
 
         async def behaviour(request: Any, context: Any) -> Any:

@@ -16,6 +16,9 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
+from services.common import semconv
+from services.common.errors import Unimplemented
+
 # Requests, responses and contexts are of every type here: the stubs know them, the layers pass them on.
 Behaviour = Callable[[Any, Any], Awaitable[Any]]
 Received = Callable[[Any], None]
@@ -50,12 +53,17 @@ class Method:
     @property
     def path(self) -> str:
         """As it is on the wire."""
-        return f"/{self.service}/{self.name}"
+        return f"/{self.full_name}"
+
+    @property
+    def full_name(self) -> str:
+        """`user.v1.UserService/GetUser`, as OpenTelemetry's conventions have it."""
+        return f"{self.service}/{self.name}" if self.service else self.name
 
     @property
     def package(self) -> str:
         """`user.v1`: the domain of its errors."""
-        return self.service.rpartition(".")[0]
+        return self.service.rpartition(".")[0] or "grpc"
 
     @property
     def streams(self) -> bool:
@@ -75,6 +83,9 @@ class Method:
 
 Layer = Callable[[Method, Behaviour], Behaviour]
 
+# All methods that nobody serves: whatever a caller calls them, they have one name in spans, metrics and logs.
+UNSERVED = Method("", semconv.OTHER, streams_requests=True, streams_responses=True)
+
 
 class ServerChain(grpc.aio.ServerInterceptor):
     """All layers as one interceptor; the first layer is the outermost. It must be the server's only interceptor."""
@@ -82,23 +93,29 @@ class ServerChain(grpc.aio.ServerInterceptor):
     def __init__(self, layers: Sequence[Layer]) -> None:
         self._layers = tuple(layers)
         self._handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        refusing: Any = grpc.stream_stream_rpc_method_handler(_refuse, bytes)
+        self._unserved = _surrounded(refusing, UNSERVED, self._layers)
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
-        """The method's handler within the layers; None for a method that nobody serves (UNIMPLEMENTED)."""
+        """The method's handler within the layers; for a method that nobody serves, one that says so."""
         path: str = handler_call_details.method
         handler = self._handlers.get(path)
         if handler is None:
             bare = await continuation(handler_call_details)
             if bare is None:
-                return None
-            handler = self._handlers[path] = _surrounded(bare, path, self._layers)
+                return self._unserved
+            method = Method.parse(
+                path, streams_requests=bare.request_streaming, streams_responses=bare.response_streaming
+            )
+            handler = self._handlers[path] = _surrounded(bare, method, self._layers)
         return handler
 
 
-def _surrounded(handler: Any, path: str, layers: Sequence[Layer]) -> "grpc.RpcMethodHandler[Any, Any]":
-    method = Method.parse(
-        path, streams_requests=handler.request_streaming, streams_responses=handler.response_streaming
-    )
+async def _refuse(_requests: Any, _context: Any) -> None:
+    raise Unimplemented("METHOD_NOT_FOUND", "no service here has this method")
+
+
+def _surrounded(handler: Any, method: Method, layers: Sequence[Layer]) -> "grpc.RpcMethodHandler[Any, Any]":
     if method.streams_requests:
         serve = handler.stream_stream if method.streams_responses else handler.stream_unary
     else:

@@ -1,16 +1,19 @@
 """Counts of calls and messages under the names of go-grpc-prometheus, so that public dashboards work as they are.
 
-Labels grpc_type, grpc_service, grpc_method, and for the handled calls grpc_code (`OK`, `NotFound`: Go's words). The
-children of a method are looked up once, not for each call: labels() costs more than counting.
+Labels grpc_type, grpc_service, grpc_method, and for the handled calls grpc_code (`OK`, `NotFound`: Go's words). Beside
+them the duration of calls under the name that OpenTelemetry's conventions have for it, and the streams that are open.
+The children of a method are looked up once, not for each call: labels() costs more than counting.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from services.common import semconv
+from services.common.interceptors import tally
 from services.common.interceptors.chain import Behaviour, Method, StreamContext, each_received
 from services.common.interceptors.outcome import code_of
 
@@ -25,7 +28,7 @@ def go_name(code: grpc.StatusCode) -> str:
 
 
 class CallMetrics:
-    """The five metrics of one side, `server` or `client`, in a registry of the caller's."""
+    """The metrics of one side, `server` or `client`, in a registry of the caller's."""
 
     def __init__(self, registry: CollectorRegistry, side: str) -> None:
         def counter(name: str, what: str, *labels: str) -> Counter:
@@ -42,17 +45,30 @@ class CallMetrics:
             buckets=_BUCKETS,
             registry=registry,
         )
+        self._duration = Histogram(
+            semconv.rpc_duration(side),
+            f"From start to end of a call on the {side}, in seconds.",
+            semconv.RPC_LABELS,
+            buckets=semconv.RPC_BUCKETS,
+            registry=registry,
+        )
+        self._open_streams = Gauge(
+            f"rpc_{side}_open_streams", f"Streams that are open on the {side}.", ("rpc_method",), registry=registry
+        )
 
     def of(self, method: Method) -> "MethodMetrics":
         """The metrics of one method."""
-        labels = (method.kind, method.service, method.name)
+        labels = (method.kind, method.service or semconv.OTHER, method.name)
         return MethodMetrics(
             started=self._started.labels(*labels),
             received=self._received.labels(*labels),
             sent=self._sent.labels(*labels),
             seconds=self._seconds.labels(*labels),
-            handled=self._handled,
-            labels=labels,
+            open_streams=self._open_streams.labels(method.full_name) if method.streams else None,
+            ends=lambda code: (
+                self._handled.labels(*labels, go_name(code)),
+                self._duration.labels(semconv.GRPC, method.full_name, code.name, error_type(code)),
+            ),
         )
 
     def counted(self, method: Method, proceed: Behaviour) -> Behaviour:
@@ -62,7 +78,7 @@ class CallMetrics:
 
 
 class MethodMetrics:
-    """One method's children of the five metrics."""
+    """One method's children of the metrics."""
 
     def __init__(
         self,
@@ -71,35 +87,54 @@ class MethodMetrics:
         received: Counter,
         sent: Counter,
         seconds: Histogram,
-        handled: Counter,
-        labels: tuple[str, ...],
+        open_streams: Gauge | None,
+        ends: Callable[[grpc.StatusCode], tuple[Counter, Histogram]],
     ) -> None:
-        self.started = started
+        """`ends` are the children for calls that end with a code."""
         self.received = received
         self.sent = sent
-        self.seconds = seconds
-        self._handled = handled
-        self._labels = labels
-        self._by_code: dict[grpc.StatusCode, Counter] = {}
+        self._started = started
+        self._seconds = seconds
+        self._open_streams = open_streams
+        self._ends = ends
+        self._by_code: dict[grpc.StatusCode, tuple[Counter, Histogram]] = {}
+
+    def began(self) -> None:
+        """One call began."""
+        self._started.inc()
+        if self._open_streams is not None:
+            self._open_streams.inc()
 
     def ended(self, code: grpc.StatusCode, seconds: float) -> None:
         """One call ended with this code after so long."""
-        handled = self._by_code.get(code)
-        if handled is None:
-            handled = self._by_code[code] = self._handled.labels(*self._labels, go_name(code))
+        ends = self._by_code.get(code)
+        if ends is None:
+            ends = self._by_code[code] = self._ends(code)
+        handled, duration = ends
         handled.inc()
-        self.seconds.observe(seconds)
+        self._seconds.observe(seconds)
+        duration.observe(seconds)
+        if self._open_streams is not None:
+            self._open_streams.dec()
+
+
+def error_type(code: grpc.StatusCode) -> str:
+    """The code of a call that failed, or nothing."""
+    return "" if code is grpc.StatusCode.OK else code.name
 
 
 def _counted_unary(metrics: MethodMetrics, method: Method, proceed: Behaviour) -> Behaviour:
     async def behaviour(request: Any, context: Any) -> Any:
         begun = time.perf_counter()
-        metrics.started.inc()
+        metrics.began()
         metrics.received.inc()
+        told = tally.begin()
+        told.receive(request)
         raised: BaseException | None = None
         try:
             response = await proceed(request, context)
             metrics.sent.inc()
+            told.send(response)
         except BaseException as error:
             raised = error
             raise
@@ -112,24 +147,28 @@ def _counted_unary(metrics: MethodMetrics, method: Method, proceed: Behaviour) -
 
 
 def _counted_stream(metrics: MethodMetrics, method: Method, proceed: Behaviour) -> Behaviour:
-    def received(_: Any) -> None:
-        metrics.received.inc()
-
-    async def before_write(_: Any) -> None:
-        metrics.sent.inc()
-
     async def behaviour(request: Any, context: Any) -> Any:
         begun = time.perf_counter()
-        metrics.started.inc()
+        metrics.began()
+        told = tally.begin()
+
+        def received(message: Any) -> None:
+            metrics.received.inc()
+            told.receive(message)
+
+        async def before_write(message: Any) -> None:
+            metrics.sent.inc()
+            told.send(message)
+
         if method.streams_requests:
             request = each_received(request, received)
         else:
-            metrics.received.inc()
+            received(request)
         raised: BaseException | None = None
         try:
             response = await proceed(request, StreamContext(context, received, before_write))
             if not method.streams_responses:
-                metrics.sent.inc()
+                await before_write(response)
         except BaseException as error:
             raised = error
             raise
@@ -141,13 +180,15 @@ def _counted_stream(metrics: MethodMetrics, method: Method, proceed: Behaviour) 
     return behaviour
 
 
-async def counted_messages(messages: Any, counter: Counter) -> AsyncIterator[Any]:
+async def counted_messages(messages: Any, counter: Counter, count: Callable[[Any], None]) -> AsyncIterator[Any]:
     """The same messages, counted. gRPC takes plain iterators of requests too."""
     if hasattr(messages, "__aiter__"):
         async for message in messages:
             counter.inc()
+            count(message)
             yield message
     else:
         for message in messages:
             counter.inc()
+            count(message)
             yield message

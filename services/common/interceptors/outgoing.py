@@ -12,10 +12,11 @@ import grpc.aio
 from opentelemetry import trace
 
 from services.common import deadline, identity
-from services.common.interceptors import access
+from services.common.interceptors import access, tracing
 from services.common.interceptors.chain import Method
 from services.common.interceptors.finished import code_when_done
 from services.common.interceptors.metrics import CallMetrics, MethodMetrics, counted_messages
+from services.common.interceptors.tally import Tally
 
 
 class _Outgoing:
@@ -33,22 +34,34 @@ class _Outgoing:
             known = self._methods[details.method] = (method, self._metrics.of(method))
         method, metrics = known
         begun = time.perf_counter()
-        span = trace.get_current_span().get_span_context()
-        metrics.started.inc()
+        span = trace.get_current_span()
+        told = Tally()
+        metrics.began()
         if requests:
-            request = counted_messages(request, metrics.sent)
+            request = counted_messages(request, metrics.sent, told.send)
         else:
             metrics.sent.inc()
+            told.send(request)
         call = await continuation(self._with_context(details, limited=not method.streams), request)
 
         def ended(code: grpc.StatusCode) -> None:
             if not responses and code is grpc.StatusCode.OK:
                 metrics.received.inc()
             metrics.ended(code, time.perf_counter() - begun)
-            access.write("called", method.path, code, begun, span=span)
+            if method.streams:
+                tracing.add_counts(span, told)
+            access.write(
+                "called",
+                method.path,
+                code,
+                begun,
+                span=span.get_span_context(),
+                request_bytes=told.sent_bytes,
+                response_bytes=told.received_bytes if responses else None,
+            )
 
         code_when_done(call, ended)
-        return counted_messages(call, metrics.received) if responses else call
+        return counted_messages(call, metrics.received, told.receive) if responses else call
 
     def _with_context(self, details: Any, *, limited: bool) -> Any:
         metadata = grpc.aio.Metadata(*(details.metadata or ()))

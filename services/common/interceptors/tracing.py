@@ -7,6 +7,9 @@ handlers is right for all four kinds.
 #3271: its client side waits for the call's end inside the interceptor, so a cancelled call never ends its span, and a
 stream that is cancelled or not read to the end does so late or never. Here a done-callback ends the span, set as soon
 as the call exists: it comes whatever ends the call, and only once.
+
+Beside the package's older attributes (rpc.system, rpc.service, rpc.grpc.status_code) the spans have those of the
+conventions' release candidate; rpc.method and the span's name are theirs. A stream's span has the number of messages.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,11 +29,14 @@ from opentelemetry.instrumentation.grpc._aio_client import (
 from opentelemetry.instrumentation.grpc._aio_server import OpenTelemetryAioServerInterceptor
 from opentelemetry.trace import Span, Status, StatusCode
 
+from services.common import semconv
+from services.common.interceptors import tally
 from services.common.interceptors.chain import INFRASTRUCTURE, Behaviour, Layer, Method
 from services.common.interceptors.finished import code_when_done
 from services.common.interceptors.outcome import code_of
+from services.common.interceptors.tally import Tally
 
-_CODE = "rpc.grpc.status_code"
+_OLDER_CODE = "rpc.grpc.status_code"
 
 # On the server side these are faults of ours; the others are the caller's (OTel's conventions for RPC).
 _SERVER_FAULTS = frozenset(
@@ -61,14 +67,22 @@ def traced(provider: trace.TracerProvider) -> Layer:
             return proceed
 
         async def carried(request: Any, context: Any) -> Any:
+            span = trace.get_current_span()
+            _name(span, method.full_name)
+            raised: BaseException | None = None
             try:
                 return await proceed(request, context)
             except BaseException as error:
-                code = code_of(error, context)
-                _finish(trace.get_current_span(), code, failed=code in _SERVER_FAULTS)
+                raised = error
                 return _Raised(error)
+            finally:
+                if span.is_recording():
+                    code = code_of(raised, context)
+                    _finish(span, code, failed=code in _SERVER_FAULTS)
+                    if method.streams:
+                        add_counts(span, tally.current())
 
-        details = SimpleNamespace(method=method.path)
+        details = SimpleNamespace(method=f"/{method.service or semconv.OTHER}/{method.name}")
         spanned = theirs._intercept_aio_server_unary(carried, details)  # type: ignore[no-untyped-call]
 
         async def behaviour(request: Any, context: Any) -> Any:
@@ -88,6 +102,7 @@ class _EndedByTheCall:
     @contextmanager
     def _start_interceptor_span(self, method: Any) -> Iterator[Span]:
         with super()._start_interceptor_span(method) as span:  # type: ignore[misc]
+            _name(span, method.decode() if isinstance(method, bytes) else method)
             try:
                 yield span
             except BaseException:  # the call was never made
@@ -129,8 +144,23 @@ def client_interceptors(provider: trace.TracerProvider) -> list[grpc.aio.ClientI
     return [kind(tracer) for kind in (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)]
 
 
-def _finish(span: Span, code: grpc.StatusCode, *, failed: bool) -> None:
+def add_counts(span: Span, told: Tally) -> None:
+    """Says how many messages a stream carried."""
     if span.is_recording():
-        span.set_attribute(_CODE, code.value[0])
+        span.set_attributes({semconv.MESSAGES_RECEIVED: told.received, semconv.MESSAGES_SENT: told.sent})
+
+
+def _name(span: Span, method: str) -> None:
+    if span.is_recording():
+        name = method.removeprefix("/")
+        span.update_name(name)
+        span.set_attributes({semconv.RPC_SYSTEM: semconv.GRPC, semconv.RPC_METHOD: name})
+
+
+def _finish(span: Span, code: grpc.StatusCode, *, failed: bool) -> None:
+    """`failed`: whether it is the fault of the span's side."""
+    if span.is_recording():
+        span.set_attributes({semconv.RPC_CODE: code.name, _OLDER_CODE: code.value[0]})
         if failed:
+            span.set_attribute(semconv.ERROR_TYPE, code.name)
             span.set_status(Status(StatusCode.ERROR, code.name))

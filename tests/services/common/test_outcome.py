@@ -75,7 +75,7 @@ async def test_a_failure_before_the_first_response_is_trailers_only(serve: Serve
 
 
 async def test_an_unknown_method_is_unimplemented(serve: Serve) -> None:
-    """Nobody's method passes no interceptor and finds no handler."""
+    """To everybody, also without a token: it says nothing of the contract."""
     async with serve() as served:
         method: Any = served.channel.unary_unary("/chat.v1.ChatService/Nothing")
         error = await _failed(method(b""))

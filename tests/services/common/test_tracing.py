@@ -34,7 +34,7 @@ async def test_the_servers_span_is_a_child_of_the_clients(serve: Serve, style: s
     assert server.parent is not None and client.context is not None
     assert server.parent.span_id == client.context.span_id
     assert server.context is not None and server.context.trace_id == client.context.trace_id
-    assert server.name == client.name == f"/{NAME}/{METHODS[kind]}"
+    assert server.name == client.name == f"{NAME}/{METHODS[kind]}"
     assert server.attributes is not None and server.attributes["rpc.grpc.status_code"] == 0
 
 
@@ -106,7 +106,7 @@ async def test_probes_make_no_spans(serve: Serve) -> None:
         await health_pb2_grpc.HealthStub(bare).Check(health_pb2.HealthCheckRequest())
         await finish(start(served.stub, "unary", metadata=served.bearer))
         await _ended(served)
-        assert [span.name for span in served.finished("SERVER")] == [f"/{NAME}/SendMessage"]
+        assert [span.name for span in served.finished("SERVER")] == [f"{NAME}/SendMessage"]
 
 
 async def test_a_call_to_nobody_ends_its_span(serve: Serve, tmp_path: Path) -> None:
