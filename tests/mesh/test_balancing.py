@@ -14,6 +14,7 @@ from tests.mesh.backend import Mesh
 from tests.mesh.conftest import Lab
 from tests.mesh.documents import identity, split
 from tests.mesh.lab.policies import destination_rule, to, virtual_service
+from tests.mesh.logs import proxied
 
 LAB = Path(__file__).parent / "lab"
 PODS = 3
@@ -181,9 +182,8 @@ async def connections(mesh: Mesh, lab: Lab, method: str, calls: int) -> int:
         await lab.call({}, method=method)
 
     def clients() -> list[str]:
-        lines = [line for line in mesh.logs("lab/echo-v2-0").splitlines() if method in line]
-        # The default format ends: upstream cluster, upstream local, downstream local, downstream remote, SNI, route.
-        return [line.split()[-3] for line in lines] if len(lines) == calls else []
+        lines = proxied(mesh.logs("lab/echo-v2-0"), method)
+        return [line["downstream_remote_address"] for line in lines] if len(lines) == calls else []
 
     return len(set(await eventually(clients, what=f"{calls} calls of {method} in the log")))
 

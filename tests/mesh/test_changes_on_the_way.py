@@ -10,6 +10,7 @@ from tests.kit import eventually
 from tests.mesh.backend import Mesh
 from tests.mesh.conftest import Lab
 from tests.mesh.lab.policies import HTTP_SERVER, at_edge, edge, to, virtual_service
+from tests.mesh.logs import proxied
 
 
 async def test_headers_change_for_the_route_and_then_for_the_destination(mesh: Mesh, lab: Lab) -> None:
@@ -50,11 +51,8 @@ async def authority_seen(mesh: Mesh, lab: Lab) -> str:
     method = f"Look{uuid.uuid4().hex}"
     pod = f"lab/{(await lab.call({}, method=method))['pod']}"
 
-    def line() -> str:
-        return next((line for line in mesh.logs(pod).splitlines() if method in line), "")
-
-    logged = await eventually(line, what=f"{method} in the access log of {pod}")
-    return next(word for word in ("other.example", "echo.lab.svc.cluster.local:7000") if f'"{word}"' in logged)
+    (line,) = await eventually(lambda: proxied(mesh.logs(pod), method), what=f"{method} in the access log of {pod}")
+    return str(line["authority"])
 
 
 async def test_the_server_is_called_by_the_name_that_was_dialed_or_as_rewritten(mesh: Mesh, lab: Lab) -> None:
