@@ -1,83 +1,84 @@
-"""Who calls whom, as the callers' Envoys count it: calls, errors, latencies, and whether connections were mTLS."""
+"""The arrows of the picture: what `observe.edges` knows of pods and services, gathered from workload to workload."""
 
-import asyncio
-import json
-import re
-import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-import aiohttp
-
-from localmesh.control.control_pb2 import PodStatus, Status
-
-_CLUSTER = re.compile(r"cluster\.outbound\|(?P<port>\d+)\|(?P<subset>[^|]*)\|(?P<host>[^;]+);\.(?P<stat>.+)")
+from localmesh.observe.edges import Edge
+from localmesh.observe.latency import Latency
 
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """Calls of one workload's pods to one service."""
+    """Calls of one workload's pods to another's. Rates are per second, over the time between two readings."""
 
-    source: str
-    target: str
+    source: str  # `namespace/name`; "": whoever calls a gateway from outside
+    target: str  # `namespace/name`; the service or host where it is no workload of this mesh
+    services: tuple[str, ...]  # the services through which it is called
+    http: bool  # False: TCP, of which only connections are known
     rate: float
-    error_rate: float
-    p50_ms: float | None
+    errors: float  # faults of servers
+    denied: float
+    retries: float
+    answers: dict[str, float]  # by status
+    p50_ms: float | None  # None without calls
     p99_ms: float | None
-    mtls: bool | None
-    active: int
-    tcp: bool
+    active: int  # under way; of TCP: connections open
+    mtls: bool | None  # every connection is mutual TLS; None: from outside
 
 
-class Arrows:
-    """Remembers the counters of the last reading."""
-
-    def __init__(self) -> None:
-        self._before: dict[tuple[str, str], tuple[float, float, float]] = {}
-
-    async def read(self, status: Status) -> list[Arrow]:
-        """The arrows now."""
-        totals: dict[tuple[str, str], dict[str, float]] = {}
-        for pod, stats in zip(status.pods, await asyncio.gather(*map(_stats, status.pods)), strict=True):
-            for name, value in stats.items():
-                if found := _CLUSTER.match(name):
-                    host = ".".join(found["host"].split(".")[:2])
-                    target = "/".join(reversed(host.split(".")))
-                    into = totals.setdefault((pod.workload, target), {})
-                    into[found["stat"]] = into.get(found["stat"], 0) + value
-        now = time.monotonic()
-        return [self._arrow(key, stats, now) for key, stats in totals.items() if stats.get("upstream_cx_total")]
-
-    def _arrow(self, key: tuple[str, str], stats: dict[str, float], now: float) -> Arrow:
-        grpc = "grpc.total" in stats
-        calls = stats.get("upstream_rq_completed", stats.get("upstream_cx_total", 0))
-        errors = stats.get("grpc.total", 0) - stats.get("grpc.success", 0)
-        when, was, failed = self._before.get(key, (now - 1, calls, errors))
-        self._before[key] = (now, calls, errors)
-        passed = max(now - when, 0.001)
-        return Arrow(
-            source=key[0],
-            target=key[1],
-            rate=max(calls - was, 0) / passed,
-            error_rate=max(errors - failed, 0) / passed,
-            p50_ms=stats.get("p50"),
-            p99_ms=stats.get("p99"),
-            mtls=stats.get("ssl.handshake", 0) > 0,
-            active=int(stats.get("upstream_rq_active", 0)),
-            tcp=not grpc,
-        )
+Part = tuple[Edge, float]
+"""An edge, and the share of it that goes to one workload."""
 
 
-async def _stats(pod: PodStatus) -> dict[str, float]:
-    socket = Path(pod.sockets, "admin.sock")
-    try:
-        async with (
-            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket))) as session,
-            session.get(
-                "http://pod/stats?format=json&usedonly&filter=outbound", timeout=aiohttp.ClientTimeout(2)
-            ) as got,
-        ):
-            stats = json.loads(await got.read())["stats"]
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return {}
-    return {one["name"]: one["value"] for one in stats if isinstance(one.get("value"), int)}
+def arrows(edges: Iterable[Edge], workloads: Mapping[str, str]) -> list[Arrow]:
+    """The arrows of these edges. `workloads` by their pods."""
+    parts: dict[tuple[str, str], list[Part]] = {}
+    for edge in edges:
+        if not _is_to_us(edge):
+            for target, share in _shares(edge, workloads):
+                parts.setdefault((edge.source_workload, target), []).append((edge, share))
+    return [_arrow(source, target, some) for (source, target), some in sorted(parts.items())]
+
+
+def _is_to_us(edge: Edge) -> bool:
+    """Spans on their way to localmesh's own receiver, a Unix socket without an address: no call of the mesh."""
+    return bool(edge.targets) and not any(target.pod for target in edge.targets)
+
+
+def _shares(edge: Edge, workloads: Mapping[str, str]) -> Iterator[tuple[str, float]]:
+    """The workloads behind an edge, each with its share of the requests; where nothing went, all alike."""
+    if not edge.workloads:
+        yield edge.service, 1.0
+        return
+    requests = dict.fromkeys(edge.workloads, 0)
+    for target in edge.targets:
+        if (workload := workloads.get(target.pod, "")) in requests:
+            requests[workload] += target.requests
+    whole = sum(requests.values())
+    for workload, some in requests.items():
+        yield workload, some / whole if whole else 1 / len(requests)
+
+
+def _arrow(source: str, target: str, parts: list[Part]) -> Arrow:
+    calls = [(edge.calls, share / (edge.calls.seconds or 1.0)) for edge, share in parts]
+    latency = sum((each.latency for each, _ in calls), Latency())
+    secured = {edge.mtls for edge, _ in parts}
+    answers: dict[str, float] = {}
+    for each, weight in calls:
+        for answer, count in each.answers:
+            answers[answer] = answers.get(answer, 0.0) + count * weight
+    return Arrow(
+        source=source,
+        target=target,
+        services=tuple(sorted({edge.service for edge, _ in parts if edge.service})),
+        http=any(each.http for each, _ in calls),
+        rate=sum(each.requests * weight for each, weight in calls),
+        errors=sum(each.errors * weight for each, weight in calls),
+        denied=sum(each.denied * weight for each, weight in calls),
+        retries=sum(each.retries * weight for each, weight in calls),
+        answers=answers,
+        p50_ms=latency.quantile(0.5),
+        p99_ms=latency.quantile(0.99),
+        active=sum(edge.calls.active for edge, _ in parts),
+        mtls=None if secured == {None} else False not in secured,
+    )

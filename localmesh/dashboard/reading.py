@@ -5,6 +5,7 @@ Values that the control API gives go on as its own JSON, which is what `localmes
 
 import asyncio
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +14,17 @@ from google.protobuf.message import Message
 
 from localmesh.control.client import connected
 from localmesh.control.control_pb2 import GetStatusRequest, ListPoliciesRequest, Status
-from localmesh.dashboard.arrows import Arrow, Arrows
+from localmesh.control.figures import asked
+from localmesh.dashboard.arrows import Arrow, arrows
 from localmesh.errors import MeshError
+from localmesh.observe import readings
+from localmesh.observe.edges import edges
 from localmesh.runtime.dirs import Dirs
 
 Json = dict[str, Any]
+
+# Rates and latencies are those of so many readings: of a few seconds, so that numbers are calm.
+WINDOW = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +40,11 @@ class Reading:
 
 
 class Reader:
-    """Reads one mesh; remembers what rates are made of."""
+    """Reads one mesh, and remembers the last readings of its proxies: rates are the difference of two."""
 
     def __init__(self, dirs: Dirs) -> None:
-        self._dirs = dirs
-        self._arrows = Arrows()
+        self._control = dirs.socket("control")
+        self._proxies: deque[readings.Reading] = deque(maxlen=WINDOW)
 
     async def read(self) -> Reading:
         """The mesh now. A mesh that does not run or answer is a reading too."""
@@ -45,13 +52,15 @@ class Reader:
         try:
             status, policies = await asyncio.to_thread(self._ask)
         except MeshError as error:
-            self._arrows = Arrows()
+            self._proxies.clear()
             return Reading(now, why=error.what, hint=error.hint)
-        arrows = await self._arrows.read(status)
-        return Reading(now, status=as_json(status), policies=policies, arrows=arrows)
+        self._proxies.append(await readings.read(asked(status)))
+        workloads = {f"{pod.namespace}/{pod.name}": pod.workload for pod in status.pods}
+        found = arrows(edges(self._proxies[0], self._proxies[-1]), workloads)
+        return Reading(now, status=as_json(status), policies=policies, arrows=found)
 
     def _ask(self) -> tuple[Status, list[Json]]:
-        with connected(self._dirs.socket("control")) as mesh:
+        with connected(self._control) as mesh:
             status = mesh.GetStatus(GetStatusRequest())
             policies = mesh.ListPolicies(ListPoliciesRequest())
         return status, as_json(policies)["policies"]

@@ -5,6 +5,7 @@ import dataclasses
 import signal
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 from aiohttp import web
 
@@ -13,8 +14,12 @@ from localmesh.dashboard.events import Event, stream
 from localmesh.dashboard.feed import Feed
 from localmesh.dashboard.guard import guarded, loopback
 from localmesh.dashboard.reading import Reader, Reading
+from localmesh.dashboard.traces import Asked, Traces
 from localmesh.errors import MeshError
 from localmesh.runtime.dirs import Dirs
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 PAGE = Path(__file__).parent / "page"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -23,6 +28,7 @@ MOST_STREAMS = 32
 LOG_LINES = 300
 DIRS = web.AppKey("dirs", Dirs)
 FEED: web.AppKey[Feed[Reading]] = web.AppKey("feed")
+TRACES = web.AppKey("traces", Traces)
 STREAMS: web.AppKey[set[asyncio.Task[object]]] = web.AppKey("streams")
 
 
@@ -31,10 +37,14 @@ def application(dirs: Dirs) -> web.Application:
     app = web.Application(middlewares=[guarded])
     app[DIRS] = dirs
     app[FEED] = Feed(Reader(dirs).read)
+    app[TRACES] = Traces(dirs)
     app[STREAMS] = set()
     app.on_shutdown.append(_end_streams)
     app.router.add_get("/api/mesh", _mesh)
     app.router.add_get("/api/logs/{pod:.+}", _logs)
+    app.router.add_get("/api/traces", _traces)
+    app.router.add_get("/api/traces/{id:[0-9a-f]{32}}", _trace)
+    app.router.add_get("/api/traces/{id:[0-9a-f]{32}}/logs", _lines)
     app.router.add_get("/{name:[a-z-]*(?:\\.[a-z]+)?}", _file)
     return app
 
@@ -89,6 +99,40 @@ async def _readings(feed: Feed[Reading]) -> AsyncGenerator[Event]:
 
 async def _logs(request: web.Request) -> web.StreamResponse:
     return await _streamed(request, logs.following(request.app[DIRS].logs, request.match_info["pod"], LOG_LINES))
+
+
+async def _traces(request: web.Request) -> web.Response:
+    query = request.query
+    try:
+        slower = float(query.get("slower", "0")) / 1000
+    except ValueError:
+        raise web.HTTPBadRequest(text="slower: a number of milliseconds\n") from None
+    asked = Asked(
+        service=query.get("service", ""),
+        failed=bool(query.get("failed")),
+        slower_than_seconds=slower,
+        source=query.get("from", ""),
+        target=query.get("to", ""),
+    )
+    return web.json_response(await _told(request.app[TRACES].listed, asked))
+
+
+async def _trace(request: web.Request) -> web.Response:
+    found = await _told(request.app[TRACES].shown, request.match_info["id"])
+    return web.json_response(dataclasses.asdict(found))
+
+
+async def _lines(request: web.Request) -> web.Response:
+    found = await asyncio.to_thread(logs.of_trace, request.app[DIRS].logs, request.match_info["id"])
+    return web.json_response([dataclasses.asdict(line) for line in found])
+
+
+async def _told(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What a blocking call gives, or its MeshError as an answer: 404, in its words."""
+    try:
+        return await asyncio.to_thread(ask, *args, **kwargs)
+    except MeshError as error:
+        raise web.HTTPNotFound(text=f"{error.what}\n") from error
 
 
 async def _streamed(request: web.Request, events: AsyncGenerator[Event]) -> web.StreamResponse:

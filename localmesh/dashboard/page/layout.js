@@ -75,7 +75,7 @@ function chain(arrow, left, right, boxes) {
   const path = [boxes.get(left)];
   for (let at = boxes.get(left).column + 1; at < boxes.get(right).column; at++) {
     const first = path.length === 1;
-    const box = { column: at, width: first ? arrow.width : 0, height: first ? arrow.height : 10, next: [], before: [] };
+    const box = { column: at, width: first ? arrow.width : 0, height: first ? arrow.height : 8, bend: true, next: [], before: [] };
     boxes.set(`${arrow.id}@${at}`, box);
     path.push(box);
   }
@@ -96,7 +96,7 @@ function ordered(boxes) {
   let fewest = crossings(best);
   for (let sweep = 0; sweep < SWEEPS && fewest > 0; sweep++) {
     const forth = sweep % 2 === 0;
-    const order = rows.keys().toArray?.() ?? [...rows.keys()];
+    const order = [...rows.keys()];
     for (const index of forth ? order : order.reverse()) sortRow(rows, index, forth ? "before" : "next");
     const now = crossings(rows);
     if (now < fewest) [best, fewest] = [rows.map((row) => [...row]), now];
@@ -128,7 +128,7 @@ function crossings(rows) {
   return found;
 }
 
-/** Each box's height on the page: near its neighbours, in order, and never on another. */
+/** Each box's height on the page: near its neighbours, in order, and never on another; bends in one line if they can. */
 function straightened(rows, gap) {
   const y = new Map();
   for (const row of rows) {
@@ -138,32 +138,43 @@ function straightened(rows, gap) {
       at += box.height + gap;
     }
   }
-  for (let sweep = 0; sweep < 2 * SWEEPS; sweep++) {
+  for (let sweep = 0; sweep < 3 * SWEEPS; sweep++) {
     const forth = sweep % 2 === 0;
     for (const row of forth ? rows : [...rows].reverse()) {
-      const wanted = row.map((box) => mean([...box.before, ...box.next].map((other) => y.get(other)), y.get(box)));
-      spread(row, wanted, gap).forEach((value, index) => y.set(row[index], value));
+      const pulls = row.map((box) => pull(box, y));
+      spread(row, pulls, gap).forEach((value, index) => y.set(row[index], value));
     }
   }
   return y;
 }
 
-/** The places nearest to the wanted ones (least squares) at which no two boxes overlap: pool adjacent violators. */
-function spread(row, wanted, gap) {
+/** Where its neighbours want a box, and how much: two bends of one arrow more than a bend and a box, or two boxes. */
+function pull(box, y) {
+  let [sum, weight] = [0, 0];
+  for (const other of [...box.before, ...box.next]) {
+    const strength = box.bend && other.bend ? 8 : box.bend || other.bend ? 2 : 1;
+    sum += strength * y.get(other);
+    weight += strength;
+  }
+  return weight ? { at: sum / weight, weight } : { at: y.get(box), weight: 0.1 };
+}
+
+/** The places nearest to the wanted ones (weighted least squares) at which no two boxes overlap: pool adjacent violators. */
+function spread(row, pulls, gap) {
   const offset = [];
   row.forEach((box, index) => {
     offset[index] = index ? offset[index - 1] + row[index - 1].height / 2 + gap + box.height / 2 : 0;
   });
   const pools = [];
-  wanted.forEach((value, index) => {
-    let pool = { sum: value - offset[index], size: 1 };
-    while (pools.length && pools.at(-1).sum / pools.at(-1).size >= pool.sum / pool.size) {
+  pulls.forEach(({ at, weight }, index) => {
+    let pool = { sum: weight * (at - offset[index]), weight, size: 1 };
+    while (pools.length && pools.at(-1).sum / pools.at(-1).weight >= pool.sum / pool.weight) {
       const before = pools.pop();
-      pool = { sum: before.sum + pool.sum, size: before.size + pool.size };
+      pool = { sum: before.sum + pool.sum, weight: before.weight + pool.weight, size: before.size + pool.size };
     }
     pools.push(pool);
   });
-  return pools.flatMap((pool) => Array(pool.size).fill(pool.sum / pool.size)).map((value, index) => value + offset[index]);
+  return pools.flatMap((pool) => Array(pool.size).fill(pool.sum / pool.weight)).map((value, index) => value + offset[index]);
 }
 
 /** Each column's left edge and width. */

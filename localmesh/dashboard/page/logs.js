@@ -98,7 +98,7 @@ export function lineOf({ program, pod, text: raw }) {
     "li",
     { "data-tone": said.tone, "data-raw": raw.toLowerCase(), title: raw },
     h("span", { class: "when" }, said.time),
-    h("span", { class: "who" }, pod ? `${pod} ${program}` : program),
+    h("span", { class: "who" }, pod ? `${pod.split("/").at(-1)} ${program}` : program),
     h("span", { class: "what" }, ...words.flatMap((word) => [word, " "]), trace),
   );
 }

@@ -10,6 +10,8 @@ const NODE = { width: 128, height: 46 };
 const LABEL = { width: 108, height: 36 };
 // Smaller than this, text is hard to read: the picture scrolls instead.
 const SMALLEST = 0.82;
+// Of the frame, as style.css has it.
+const PADDING = 14;
 const LOCK = "M2.6 4.6V3.3a2.4 2.4 0 0 1 4.8 0v1.3M1.7 4.6h6.6v5H1.7z";
 const OPEN = "M2.6 4.6V3.3a2.4 2.4 0 0 1 4.6-.9M1.7 4.6h6.6v5H1.7z";
 
@@ -19,7 +21,7 @@ export function topology() {
   const frame = h("div", { class: "picture scroll", role: "group", "aria-label": "Workloads and the calls between them", tabindex: 0 });
   const element = h("div", {}, frame, nothing);
   let drawn = null; // {signature, svg, nodes: Map, arrows: Map}
-  const fit = () => drawn && size(drawn, frame.clientWidth);
+  const fit = () => drawn && size(drawn, frame.clientWidth - 2 * PADDING);
   const watch = new ResizeObserver(fit);
   watch.observe(frame);
   return {
@@ -53,10 +55,11 @@ function graphOf(reading) {
   }
   for (const arrow of reading.arrows) {
     for (const id of [arrow.source, arrow.target]) if (!nodes.has(id)) nodes.set(id, { id, pods: [], outside: true });
+    if (!arrow.source) nodes.get("").title = "clients";
   }
   const namespaces = new Set([...nodes.values()].filter((node) => !node.outside).map((node) => node.id.split("/")[0]));
   const namespace = namespaces.size === 1 ? [...namespaces][0] : "";
-  for (const node of nodes.values()) node.name = short(node.id, namespace);
+  for (const node of nodes.values()) node.name = node.title ?? short(node.id, namespace);
   const named = (id) => nodes.get(id).name;
   const arrows = reading.arrows.map((arrow) => ({ ...arrow, id: `${arrow.source}→${arrow.target}`, from: named(arrow.source), to: named(arrow.target) }));
   return { nodes: [...nodes.values()], arrows };
@@ -171,20 +174,22 @@ function pointing(points) {
 
 function fillArrow(drawn, arrow) {
   if (!drawn) return;
-  const failing = arrow.errors > 0;
-  const [top, bottom, spoken] = arrow.tcp ? connectionWords(arrow) : callWords(arrow);
+  const failing = arrow.errors + arrow.denied > 0;
+  const [top, bottom, spoken] = !arrow.http ? connectionWords(arrow) : callWords(arrow);
   text(drawn.top, top);
   text(drawn.bottom, bottom);
-  set(drawn.lock, "d", arrow.mtls === false ? OPEN : LOCK);
+  set(drawn.lock, "d", arrow.mtls ? LOCK : OPEN);
   set(drawn.lock, "data-tone", arrow.mtls ? "good" : arrow.mtls === false ? "bad" : "off");
+  set(drawn.lock, "visibility", arrow.mtls === null ? "hidden" : null);
+  set(drawn.top, "x", -LABEL.width / 2 + (arrow.mtls === null ? 6 : 19));
   set(drawn.element, "data-tone", failing ? "bad" : arrow.rate > 0 ? "live" : "off");
   set(drawn.line, "stroke-width", (1.2 + Math.min(2.8, Math.log10(1 + arrow.rate))).toFixed(2));
-  const secured = arrow.mtls ? "mutual TLS" : arrow.mtls === false ? "not encrypted" : "no connection yet";
+  const secured = arrow.mtls ? "mutual TLS" : arrow.mtls === false ? "not mutual TLS" : "from outside";
   set(drawn.element, "aria-label", `${arrow.from} calls ${arrow.to}: ${spoken}, ${secured}. Show its traces`);
 }
 
 function callWords(arrow) {
-  const share = arrow.rate > 0 ? arrow.errors / arrow.rate : 0;
+  const share = arrow.rate > 0 ? Math.min(1, (arrow.errors + arrow.denied) / arrow.rate) : 0;
   const failed = share > 0 ? ` · ${percent(share)} ✕` : "";
   const spread = arrow.p50_ms === null ? "idle" : `${duration(arrow.p50_ms)} · ${duration(arrow.p99_ms)}`;
   const spoken = `${rate(arrow.rate)} calls a second, ${percent(share)} errors, half within ${duration(arrow.p50_ms)}, 99 of 100 within ${duration(arrow.p99_ms)}`;

@@ -1,0 +1,165 @@
+"""Traces as the page shows them: plain values of what the control API gives as OTLP."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+from localmesh.control.client import connected
+from localmesh.control.control_pb2 import (
+    GetStatusRequest,
+    GetTraceRequest,
+    ListPoliciesRequest,
+    ListTracesRequest,
+    Policy,
+    TraceFilter,
+    TraceSummary,
+)
+from localmesh.control.control_pb2_grpc import ControlServiceStub
+from localmesh.dashboard.denials import Denied, denied
+from localmesh.dashboard.reading import Json, as_json
+from localmesh.observe import otlp
+from localmesh.observe.spans import Span, attributes
+from localmesh.observe.traces import NANOSECONDS, Trace
+from localmesh.observe.words import told
+from localmesh.runtime.dirs import Dirs
+
+MOST_TRACES = 100
+# So many are looked at for those that went along one arrow.
+MOST_LOOKED_AT = 400
+_MS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which traces: those along the arrow from `source` to `target` (workloads); the others as in TraceFilter."""
+
+    service: str = ""
+    failed: bool = False
+    slower_than_seconds: float = 0.0
+    source: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One span, as a bar of the waterfall. `begin_ms` counts from the trace's begin."""
+
+    id: str
+    parent: str
+    service: str
+    who: str  # the pod, or the service where no pod is known
+    role: str  # as in observe.words
+    what: str
+    begin_ms: float
+    ms: float
+    ended: str
+    failed: bool
+    notes: tuple[str, ...]
+    denied: Denied | None
+    attributes: dict[str, str]
+    links: list[str]  # ids of other traces
+
+
+@dataclass(frozen=True, slots=True)
+class Waterfall:
+    """All spans of one trace, in the order of their begins."""
+
+    id: str
+    started_at: float  # Unix time
+    ms: float
+    spans: list[Bar]
+
+
+class Traces:
+    """The traces of one mesh. Remembers who called whom in those that it has looked at."""
+
+    def __init__(self, dirs: Dirs) -> None:
+        self._control = dirs.socket("control")
+        # By a trace's id and number of spans: more may come. Used by several threads, one at a time.
+        self._calls: OrderedDict[tuple[str, int], frozenset[tuple[str, str]]] = OrderedDict()
+        self._looking = threading.Lock()
+
+    def listed(self, asked: Asked) -> list[Json]:
+        """The summaries of these traces, the newest first: the control API's own JSON. Raises MeshError."""
+        wanted = TraceFilter(service=asked.service, failed=asked.failed, slower_than_seconds=asked.slower_than_seconds)
+        limit = MOST_LOOKED_AT if asked.target else MOST_TRACES
+        with connected(self._control) as mesh:
+            found: Iterable[TraceSummary] = mesh.ListTraces(ListTracesRequest(filter=wanted, limit=limit)).traces
+            if asked.target:
+                found = self._along(mesh, found, asked)
+            return [as_json(each) for each in islice(found, MOST_TRACES)]
+
+    def shown(self, id_: str) -> Waterfall:
+        """One trace. Raises MeshError if it is not there (any more)."""
+        with connected(self._control) as mesh:
+            data = mesh.GetTrace(GetTraceRequest(id=id_)).otlp
+            policies = mesh.ListPolicies(ListPoliciesRequest()).policies
+        return waterfall(Trace.of(otlp.decode(data)), policies)
+
+    def _along(
+        self, mesh: ControlServiceStub, summaries: Iterable[TraceSummary], asked: Asked
+    ) -> Iterator[TraceSummary]:
+        """Those in which the source's proxies called the target's; the source is "" for callers from outside."""
+        pods = mesh.GetStatus(GetStatusRequest()).pods
+        workloads = {f"{pod.name}.{pod.namespace}": pod.workload for pod in pods} | {"": ""}
+        for summary in summaries:
+            pairs = self._calls_of(mesh, summary)
+            if (asked.source, asked.target) in {(workloads.get(a), workloads.get(b)) for a, b in pairs}:
+                yield summary
+
+    def _calls_of(self, mesh: ControlServiceStub, summary: TraceSummary) -> frozenset[tuple[str, str]]:
+        key = summary.id, summary.spans
+        with self._looking:
+            if key not in self._calls:
+                self._calls[key] = calls(otlp.decode(mesh.GetTrace(GetTraceRequest(id=summary.id)).otlp))
+            while len(self._calls) > 2 * MOST_LOOKED_AT:
+                self._calls.popitem(last=False)
+            return self._calls[key]
+
+
+def calls(spans: Iterable[Span]) -> frozenset[tuple[str, str]]:
+    """Who called whom: pairs of proxies as they name themselves (`chat-0.mesh`), "" for a caller from outside.
+
+    An Envoy's span of a single attempt does not name it; the span above does.
+    """
+    nodes = {span.id: (attributes(span).get("node_id", ""), span.parent) for span in spans}
+    found = set()
+    for node, parent in nodes.values():
+        above = parent
+        while above in nodes and not nodes[above][0]:
+            above = nodes[above][1]
+        caller = nodes[above][0] if above in nodes else ""
+        if node and node != caller:
+            found.add((caller, node))
+    return frozenset(found)
+
+
+def waterfall(trace: Trace, policies: Sequence[Policy]) -> Waterfall:
+    """A trace as the page draws it; denials are explained by the policies in force."""
+    bars = [_bar(span, trace.begin, policies) for span in trace.spans]
+    return Waterfall(trace.id, trace.begin / NANOSECONDS, trace.seconds * 1000, bars)
+
+
+def _bar(span: Span, begin: int, policies: Sequence[Policy]) -> Bar:
+    said, tags = told(span), attributes(span)
+    name, _, namespace = tags.get("node_id", "").rpartition(".")
+    return Bar(
+        id=span.id,
+        parent=span.parent,
+        service=span.source.service,
+        who=said.who,
+        role=said.role,
+        what=said.what,
+        begin_ms=(span.begin - begin) / _MS,
+        ms=(span.end - span.begin) / _MS,
+        ended=said.ended,
+        failed=said.failed,
+        notes=said.notes,
+        denied=denied(said.denial, f"{namespace}/{name}", policies) if said.denial else None,
+        attributes={key: value for key, value in tags.items() if value not in {"", "-"}},
+        links=[link.trace_id.hex() for link in trace_pb2.Span.FromString(span.body).links],
+    )
