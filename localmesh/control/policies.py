@@ -18,6 +18,7 @@ def encode_policy(policy: Policy) -> messages.Policy:
         pods=policy.pods,
         hosts=policy.hosts,
         action=policy.action,
+        dry_run=policy.dry_run,
         rules=[
             messages.PolicyRule(file=each.where.file, line=each.where.line, path=each.where.path, says=each.says)
             for each in policy.rules
@@ -39,6 +40,7 @@ def decode_policy(message: messages.Policy) -> Policy:
         pods=tuple(message.pods),
         hosts=tuple(message.hosts),
         action=message.action,
+        dry_run=message.dry_run,
         rules=tuple(PolicyRule(Where(each.file, each.line, 0, each.path), each.says) for each in message.rules),
         applied_at=message.applied_at,
         refused=refused,

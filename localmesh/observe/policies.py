@@ -11,6 +11,9 @@ from localmesh.manifests.record import Resource
 from localmesh.mesh import Mesh, Pod
 from localmesh.mesh.pods import Proxy
 from localmesh.observe.rules import PolicyRule, rules
+from localmesh.resolve.attaching import attached_labels, targets
+from localmesh.resolve.authorization import DRY_RUN
+from localmesh.resolve.selection import selects
 
 # The API groups that say how the mesh behaves; all others say what runs in it.
 GROUPS = frozenset({"networking.istio.io", "security.istio.io", "telemetry.istio.io", "gateway.networking.k8s.io"})
@@ -41,7 +44,8 @@ class Policy:
     pods: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     action: str = ""  # of an AuthorizationPolicy: ALLOW, DENY, AUDIT, CUSTOM
-    rules: tuple[PolicyRule, ...] = ()  # of AuthorizationPolicy and RequestAuthentication
+    dry_run: bool = False  # of an AuthorizationPolicy that only tells what it would have done
+    rules: tuple[PolicyRule, ...] = ()  # of AuthorizationPolicy, RequestAuthentication and PeerAuthentication
     applied_at: float = 0.0  # when the text that it has now came into force (Unix time)
     refused: Refusal | None = None  # the last refused reading with a problem in this document's file
 
@@ -85,6 +89,7 @@ def _policy(document: Resource, mesh: Mesh, history: History) -> Policy:
         name=document.name,
         where=document.where,
         pods=tuple(pod.key for pod in mesh.pods if pod.proxy is not Proxy.NONE and _reaches(document, pod, mesh)),
+        dry_run=document.metadata.annotations.get(DRY_RUN) == "true",
         hosts=tuple(dict.fromkeys(_hosts(document))),
         action=(document.spec.action or "ALLOW") if isinstance(document, istio.AuthorizationPolicy) else "",
         rules=tuple(rules(document)),
@@ -99,37 +104,24 @@ def _key(document: Resource) -> Key:
 
 
 def _reaches(document: Resource, pod: Pod, mesh: Mesh) -> bool:
-    """Whether the document selects this pod: as Istio does, by labels in its own namespace or, from the root
-    namespace, in all; a Gateway in all, and a Sidecar in its own only unless it has no selector.
+    """Whether the document selects this pod, as Istio does: by labels in its own namespace or, from the root namespace,
+    in all. One that names a Gateway never reaches further than its namespace; a Gateway itself reaches all gateways.
     """
-    labels = _selector(document)
-    if labels is None:
-        return False
-    everywhere = isinstance(document, istio.Gateway) or document.namespace == mesh.root_namespace
-    if isinstance(document, istio.Gateway) and pod.proxy is not Proxy.GATEWAY:
-        return False
-    near = everywhere or document.namespace == pod.namespace
-    return near and all(pod.labels.get(key) == value for key, value in labels.items())
-
-
-def _selector(document: Resource) -> Mapping[str, str] | None:
-    """The labels of the pods that it configures; None for kinds that select no pods."""
+    everywhere = document.namespace == mesh.root_namespace
     match document:
         case istio.Gateway():
-            return document.spec.selector
+            return pod.proxy is Proxy.GATEWAY and selects(document.spec.selector, pod.labels)
         case istio.AuthorizationPolicy() | istio.RequestAuthentication() | istio.Telemetry():
-            attached = document.spec.target_refs or document.spec.target_ref
-            return None if attached else _labels(document.spec.selector)
+            everywhere = everywhere and not targets(document.spec)
+            selectors = list(attached_labels(document.spec))
         case istio.PeerAuthentication() | istio.ProxyConfig():
-            return _labels(document.spec.selector)
+            selectors = [document.spec.selector.match_labels if document.spec.selector else {}]
         case istio.Sidecar() | istio.EnvoyFilter():
-            return document.spec.workload_selector.labels if document.spec.workload_selector else {}
+            selectors = [document.spec.workload_selector.labels if document.spec.workload_selector else {}]
         case _:
-            return None
-
-
-def _labels(selector: istio.common.LabelSelector | None) -> Mapping[str, str]:
-    return selector.match_labels if selector else {}
+            return False
+    near = everywhere or document.namespace == pod.namespace
+    return near and any(selects(labels, pod.labels) for labels in selectors)
 
 
 def _hosts(document: Resource) -> Iterator[str]:

@@ -4,26 +4,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 from localmesh.errors import Where
-from localmesh.manifests.istio import AuthorizationPolicy, RequestAuthentication
+from localmesh.manifests.istio import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
 from localmesh.manifests.istio.security import JWTRule, Operation, Rule, Source
 from localmesh.manifests.record import Resource, spelled
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyRule:
-    """One rule: `spec.rules[i]` or `spec.jwtRules[i]`, and what it asks for in one line."""
+    """One rule: `spec.rules[i]`, `spec.jwtRules[i]` or `spec.mtls`, and what it asks for in one line."""
 
     where: Where
     says: str
 
 
 def rules(document: Resource) -> Iterator[PolicyRule]:
-    """The rules of an AuthorizationPolicy or a RequestAuthentication, in the order of the file; of other kinds none."""
+    """The rules of an AuthorizationPolicy, RequestAuthentication or PeerAuthentication; of other kinds none."""
     match document:
         case AuthorizationPolicy():
             yield from (PolicyRule(each.where, _access(each)) for each in document.spec.rules)
         case RequestAuthentication():
             yield from (PolicyRule(each.where, _token(each)) for each in document.spec.jwt_rules)
+        case PeerAuthentication():
+            mtls = document.spec.mtls
+            if mtls is not None and mtls.mode is not None:
+                yield PolicyRule(mtls.where, f"mTLS {mtls.mode}")
+            for port, own in (document.spec.port_level_mtls or {}).items():
+                yield PolicyRule(own.where, f"mTLS {own.mode or 'UNSET'} at port {port}")
 
 
 def _access(rule: Rule) -> str:
