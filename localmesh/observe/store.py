@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -78,7 +78,7 @@ class TraceStore:
         found = (trace for key in reversed(self._traces) if wanted.holds(trace := self._made(key)))
         return tuple(islice(found, limit))
 
-    async def watch(self, wanted: Wanted) -> AsyncIterator[Trace]:
+    async def watch(self, wanted: Wanted) -> AsyncGenerator[Trace, None]:
         """Each wanted trace that arrives from now on, once no span of it has come for a while; again if more come."""
         watcher = _Watcher()
         self._watchers.add(watcher)

@@ -1,7 +1,7 @@
 """Exports as an app or a proxy sends them, for these tests."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
@@ -15,7 +15,7 @@ MS = 1_000_000
 SERVER, CLIENT = trace_pb2.Span.SPAN_KIND_SERVER, trace_pb2.Span.SPAN_KIND_CLIENT
 
 
-def keys(said: dict[str, str]) -> list[KeyValue]:
+def keys(said: Mapping[str, str]) -> list[KeyValue]:
     """Attributes."""
     return [KeyValue(key=key, value=AnyValue(string_value=value)) for key, value in said.items()]
 
@@ -30,9 +30,9 @@ def span(
     begin_ms: float = 0,
     ms: float = 1,
     error: bool = False,
-    **said: str,
+    said: Mapping[str, str] | None = None,
 ) -> trace_pb2.Span:
-    """One span. Ids are hexadecimal; dots of attributes' names are written as two underscores."""
+    """One span; ids are hexadecimal, `said` its attributes."""
     begin = 1_700_000_000_000 * MS + round(begin_ms * MS)
     made = trace_pb2.Span(
         trace_id=bytes.fromhex(trace or secrets.token_hex(16)),
@@ -42,7 +42,7 @@ def span(
         kind=kind,
         start_time_unix_nano=begin,
         end_time_unix_nano=begin + round(ms * MS),
-        attributes=keys({key.replace("__", "."): value for key, value in said.items()}),
+        attributes=keys(said or {}),
     )
     if error:
         made.status.code = trace_pb2.Status.STATUS_CODE_ERROR

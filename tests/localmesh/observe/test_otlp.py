@@ -20,7 +20,7 @@ def test_spans_go_out_as_they_came_in_those_of_one_source_together() -> None:
 
 
 def test_json_has_hexadecimal_ids_and_numbers_for_enums_as_the_specification_says() -> None:
-    one = span(TRACE, id=SPAN, parent=PARENT, kind=CLIENT, error=True, my__key="v")
+    one = span(TRACE, id=SPAN, parent=PARENT, kind=CLIENT, error=True, said={"my.key": "v"})
     one.links.add(trace_id=bytes.fromhex(TRACE), span_id=bytes.fromhex(PARENT))
     one.events.add(name="sent", time_unix_nano=5, attributes=keys({"n": "1"}))
     (group,) = json.loads(otlp.to_json(otlp.encode(received(export([one])))))["resourceSpans"]

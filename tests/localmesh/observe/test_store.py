@@ -42,13 +42,13 @@ def test_its_memory_is_never_more_than_it_says_and_may_be(attributes: int) -> No
     said = {f"attribute_{at}": "x" * 20 for at in range(attributes)}
     limits = Limits(bytes=2_000_000)
     store = TraceStore(limits)
-    store.take(taken(span(**said)))  # what is made once for all
+    store.take(taken(span(said=said)))  # what is made once for all
     gc.collect()
     tracemalloc.start()
     try:
         most = 0
         for _ in range(200):
-            store.take(taken(*(span(**said) for _ in range(50))))
+            store.take(taken(*(span(said=said) for _ in range(50))))
             gc.collect(0)
             most = max(most, tracemalloc.get_traced_memory()[0])
     finally:
@@ -99,7 +99,7 @@ def test_the_newest_come_first_and_only_what_is_wanted() -> None:
     store = TraceStore()
     store.take(taken(span(A, ms=80), service="chat.mesh"))
     store.take(taken(span(B, error=True), service="chatter"))
-    store.take(taken(span(C, grpc__status_code="7"), service="chat"))
+    store.take(taken(span(C, said={"grpc.status_code": "7"}), service="chat"))
     assert listed(store) == [C, B, A]
     assert listed(store, limit=2) == [C, B]
     assert listed(store, Wanted(service="chat")) == [C, A]
