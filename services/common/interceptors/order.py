@@ -14,34 +14,35 @@ Server, outermost first; each line says why it stands where it does:
 Client, outermost first: tracing (so that the others run inside the span), then token, deadline, metrics and log line.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import grpc.aio
 
 from services.common.interceptors import access, auth, deadlines, outcome, outgoing, tracing, validation
-from services.common.interceptors.chain import ServerChain
+from services.common.interceptors.chain import Layer, ServerChain
 from services.common.settings import ServerSettings
 from services.common.telemetry import Telemetry
 
 
 def server_interceptors(settings: ServerSettings, telemetry: Telemetry) -> Sequence[grpc.aio.ServerInterceptor]:
     """The server side. Reads the JWKS file: raises SettingsError if it holds no key."""
+    return [ServerChain(list(server_layers(settings, telemetry).values()))]
+
+
+def server_layers(settings: ServerSettings, telemetry: Telemetry) -> Mapping[str, Layer]:
+    """The layers of the server side by name, outermost first."""
     replica = (("x-pod", settings.pod_name), ("x-version", settings.pod_version))
     verifier = auth.TokenVerifier(settings.jwt_jwks_file, settings.jwt_issuer, settings.jwt_audience)
-    return [
-        ServerChain(
-            [
-                tracing.traced(telemetry.tracer_provider),
-                outcome.mapped_errors(replica),
-                telemetry.server_calls.counted,
-                access.logged,
-                outcome.replica_headers(replica),
-                deadlines.limited(settings.default_deadline_seconds, settings.max_deadline_seconds),
-                auth.authenticated(verifier),
-                validation.validated,
-            ]
-        )
-    ]
+    return {
+        "tracing": tracing.traced(telemetry.tracer_provider),
+        "mapped errors": outcome.mapped_errors(replica),
+        "metrics": telemetry.server_calls.counted,
+        "access log": access.logged,
+        "replica headers": outcome.replica_headers(replica),
+        "deadlines": deadlines.limited(settings.default_deadline_seconds, settings.max_deadline_seconds),
+        "auth": auth.authenticated(verifier),
+        "validation": validation.validated,
+    }
 
 
 def client_interceptors(
