@@ -7,7 +7,7 @@ from typing import Any
 
 from protos.chat.v1 import chat_pb2
 from services.chat.drafts import draft
-from services.chat.events import Event, joined
+from services.chat.events import Event
 from services.chat.log import Log
 from services.chat.readers import Reader
 from services.chat.rooms import Rooms
@@ -57,8 +57,9 @@ class Conversations:
                     events = await within(self._patience.heartbeat, reader.take())
                     if events is None:
                         await responses.write(b"", reader.position)
-                    for response, sequence in joined(events or ()):
-                        await responses.write(response, sequence)
+                    elif events:
+                        for response, sequence in self._rooms.joined(request.room, events):
+                            await responses.write(response, sequence)
             raise life.ended(resume_after=responses.sent)
 
     async def chat(self, requests: AsyncIterator[chat_pb2.ChatRequest], context: Any) -> None:

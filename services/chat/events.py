@@ -1,6 +1,6 @@
 """A message on its way to readers, in the encodings that they and the broker need: each is made once, for everybody."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -57,7 +57,11 @@ class Event:
             messages = chat_pb2.WatchRoomResponse.FromString(data).messages
         except DecodeError:
             return None
-        return cls(from_proto(messages[0])) if len(messages) == 1 else None
+        if len(messages) != 1:
+            return None
+        event = cls(from_proto(messages[0]))
+        event.__dict__["element"] = data  # what was published is what readers get: it is not made again
+        return event
 
 
 def joined(events: Iterable[Event]) -> Iterator[tuple[bytes, int]]:
@@ -73,6 +77,24 @@ def joined(events: Iterable[Event]) -> Iterator[tuple[bytes, int]]:
         last = event.sequence
     if parts:
         yield b"".join(parts), last
+
+
+class Joining:
+    """`joined`, made once for all readers of one room that are at the same place, as those who keep up are."""
+
+    def __init__(self) -> None:
+        self._range = (0, 0)
+        self._response = b""
+
+    def of(self, events: Sequence[Event]) -> Iterable[tuple[bytes, int]]:
+        """Events of the room without a gap: then their sequences say which they are."""
+        known = (events[0].sequence, events[-1].sequence)
+        if known == self._range:
+            return ((self._response, known[1]),)
+        responses = list(joined(events))
+        if len(responses) == 1:
+            self._range, self._response = known, responses[0][0]
+        return responses
 
 
 def to_proto(message: Message) -> chat_pb2.Message:

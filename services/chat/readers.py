@@ -34,7 +34,7 @@ class Reader:
         if not self._live:
             return
         last = self._queue[-1].sequence if self._queue else self.position
-        fresh = [event for event in events if event.sequence > last]
+        fresh = events if events[0].sequence > last else [event for event in events if event.sequence > last]
         if len(self._queue) + len(fresh) <= self._limit:
             self._queue.extend(fresh)
         else:

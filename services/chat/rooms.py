@@ -11,12 +11,12 @@ never. A room passes them on in the order of their sequence, each once; what is 
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from services.chat import metrics
 from services.chat.broker import Broker
-from services.chat.events import Event
+from services.chat.events import Event, Joining
 from services.chat.log import Log
 from services.chat.messages import Message
 from services.chat.readers import Reader
@@ -41,22 +41,27 @@ class _Room:
         self.head = head  # the last sequence given to the readers
         self.seen = head  # the last sequence known to exist
         self.readers: set[Reader] = set()
+        self.joining = Joining()
         self._early: dict[int, Event] = {}
+        self._ready: list[Event] = []
 
     def offer(self, event: Event) -> None:
-        """Takes an event in; passes on what is in order now."""
+        """Takes an event in; passes on what is in order now, all that comes in one turn of the loop together."""
         self.seen = max(self.seen, event.sequence)
         following = self.head + 1
         if event.sequence < following or (event.sequence > following and len(self._early) >= EARLY):
             return
         self._early[event.sequence] = event
-        ready: list[Event] = []
         while (after := self._early.pop(self.head + 1, None)) is not None:
             self.head += 1
-            ready.append(after)
-        if ready:
-            for reader in self.readers:
-                reader.offer(ready)
+            if not self._ready:
+                asyncio.get_running_loop().call_soon(self._pass_on)
+            self._ready.append(after)
+
+    def _pass_on(self) -> None:
+        ready, self._ready = self._ready, []
+        for reader in self.readers:
+            reader.offer(ready)
 
     @property
     def behind(self) -> bool:
@@ -115,6 +120,10 @@ class Rooms:
             if not room.readers:
                 del self._rooms[name]
                 metrics.OPEN_ROOMS.dec()
+
+    def joined(self, name: str, events: Sequence[Event]) -> Iterable[tuple[bytes, int]]:
+        """What a reader of this room has taken, as `events.joined`: made once for those who take the same."""
+        return self._rooms[name].joining.of(events)
 
     @property
     def open_rooms(self) -> set[str]:

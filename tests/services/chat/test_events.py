@@ -1,7 +1,7 @@
 """Events keep their encodings, and those join."""
 
 from protos.chat.v1 import chat_pb2
-from services.chat.events import RESPONSE_BYTES, Event, from_proto, joined, to_proto
+from services.chat.events import RESPONSE_BYTES, Event, Joining, from_proto, joined, to_proto
 from tests.services.chat.samples import events, message
 
 
@@ -44,6 +44,32 @@ def test_a_chat_response_says_what_the_message_says() -> None:
 def test_what_the_broker_carries_is_read_back() -> None:
     [event] = events(2)
     assert Event.decode(event.encode()) == event
+
+
+def test_what_the_broker_carries_is_what_readers_get_without_being_made_again() -> None:
+    [event] = events(2)
+    read = Event.decode(data := event.encode())
+    assert read is not None
+    assert read.element is data
+
+
+def test_readers_at_the_same_place_share_one_response() -> None:
+    joining = Joining()
+    [(one, last)] = joining.of(events(3, 4))
+    [(other, same)] = joining.of(events(3, 4))
+    assert other is one
+    assert (last, same) == (4, 4)
+
+
+def test_readers_at_other_places_get_what_is_theirs() -> None:
+    joining = Joining()
+    for sequences in ((3, 4), (3, 4, 5), (4, 5), (3, 4)):
+        assert list(joining.of(events(*sequences))) == list(joined(events(*sequences)))
+
+
+def test_what_takes_several_responses_is_not_kept() -> None:
+    joining, many = Joining(), [Event(message(sequence, text="€" * 4000)) for sequence in range(1, 301)]
+    assert list(joining.of(many)) == list(joining.of(many)) == list(joined(many))
 
 
 def test_what_we_did_not_publish_is_no_event() -> None:

@@ -53,6 +53,18 @@ async def test_a_replicas_own_commits_reach_its_readers_without_a_broker(databas
             assert await taken(two, 2) == [1, 2]
 
 
+async def test_what_comes_at_one_time_is_passed_on_together(database: Database) -> None:
+    log = Log(database)
+    async with running(log) as rooms:
+        with rooms.reader("lobby", head=0, after=None) as reader:
+            await eventually(lambda: rooms.complete("lobby"), what="the room is followed")
+            taking = asyncio.create_task(reader.take())
+            await asyncio.sleep(0)  # it waits, live
+            for message in await stored(log, 1, 2, 3):
+                rooms.publish([message])
+            assert [event.sequence for event in await taking] == [1, 2, 3]
+
+
 async def test_events_that_come_twice_or_crossed_are_passed_on_once_and_in_order(database: Database) -> None:
     log = Log(database)
     messages = await stored(log, *range(50))
