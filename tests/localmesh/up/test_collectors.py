@@ -114,8 +114,12 @@ async def test_spans_are_kept_here_and_seen_soon_after_the_call(tmp_path: Path) 
         await mesh.started()
         async with caller() as calling:
             await calling.call()
-        (trace,) = await eventually(lambda: mesh.traces().traces(Wanted(service="echo"), 9), what="the call's trace")
-        assert trace.services == ("gateway.small", "echo.small")
+
+        def whole() -> bool:
+            (trace,) = mesh.traces().traces(Wanted(service="echo"), 9)
+            return trace.services == ("gateway.small", "echo.small")
+
+        await eventually(whole, what="one trace through both proxies")
 
 
 async def test_with_otlp_endpoint_spans_go_there_and_who_asks_is_told_so(
