@@ -62,7 +62,7 @@ class Files:
         """
         if self._uploads.locked():
             raise ResourceExhausted("TOO_MANY_UPLOADS", "too many uploads run at this replica", retry_after_seconds=5.0)
-        async with self._uploads, self._database.transaction() as connection:
+        async with self._uploads, self._database.transaction("INSERT files") as connection:
             # The client's pace is not ours: `pieces` must end what is too slow.
             await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             return await self._store(connection, owner_id, pieces)
@@ -119,14 +119,14 @@ class Files:
 
     async def find(self, file_id: UUID) -> StoredFile | None:
         """What is known of the file; None if there is none."""
-        async with self._database.connection() as connection:
+        async with self._database.connection("SELECT files") as connection:
             row = await connection.fetchrow("SELECT * FROM files WHERE id = $1", file_id)
         return StoredFile(**row) if row else None
 
     async def read(self, file: StoredFile, offset: int) -> AsyncIterator[bytes]:
         """The file's bytes from the offset on, at most CHUNK_BYTES at a time; no connection is held in between."""
         while offset < file.size:
-            async with self._database.connection() as connection:
+            async with self._database.connection("SELECT file_chunks") as connection:
                 row = await connection.fetchrow(
                     "SELECT start, data FROM file_chunks WHERE file_id = $1 AND start <= $2"
                     " ORDER BY start DESC LIMIT 1",

@@ -71,7 +71,7 @@ class Log:
         columns = list(zip(*((d.room, d.sender_id, d.message_id, d.sender_name, d.text) for d in drafts), strict=True))
         for tries_left in reversed(range(_TRIES)):
             try:
-                async with self._database.connection() as connection:
+                async with self._database.connection("INSERT messages") as connection:
                     rows = await connection.fetch(_APPEND, *columns)
                 break
             except asyncpg.UniqueViolationError:
@@ -91,7 +91,7 @@ class Log:
         """Makes the room if it is new; returns its last sequence."""
         head = await self.head(room)
         if head is None:
-            async with self._database.connection() as connection:
+            async with self._database.connection("INSERT rooms") as connection:
                 await connection.execute("INSERT INTO rooms (name) VALUES ($1) ON CONFLICT DO NOTHING", room)
         return head or 0
 
@@ -101,7 +101,7 @@ class Log:
 
     async def heads(self, rooms: Collection[str]) -> dict[str, int]:
         """The last sequence of each of these rooms that exists."""
-        async with self._database.connection() as connection:
+        async with self._database.connection("SELECT rooms") as connection:
             rows = await connection.fetch(
                 "SELECT name, last_sequence FROM rooms WHERE name = ANY($1::text[])", list(rooms)
             )
@@ -109,7 +109,7 @@ class Log:
 
     async def after(self, room: str, sequence: int, limit: int) -> list[Message]:
         """Up to `limit` messages that follow `sequence`, in order."""
-        async with self._database.connection() as connection:
+        async with self._database.connection("SELECT messages") as connection:
             rows = await connection.fetch(
                 "SELECT * FROM messages WHERE room = $1 AND sequence > $2 ORDER BY sequence LIMIT $3",
                 room,
@@ -120,7 +120,7 @@ class Log:
 
     async def before(self, room: str, sequence: int, limit: int) -> list[Message]:
         """Up to `limit` messages that precede `sequence`, the newest first."""
-        async with self._database.connection() as connection:
+        async with self._database.connection("SELECT messages") as connection:
             rows = await connection.fetch(
                 "SELECT * FROM messages WHERE room = $1 AND sequence < $2 ORDER BY sequence DESC LIMIT $3",
                 room,

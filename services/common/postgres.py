@@ -1,7 +1,7 @@
 """A pool of PostgreSQL connections that waits for its database, migrates it, and says Unavailable when it is away.
 
-    async with open_database(settings.database, migrations=HERE / "migrations") as database:
-        async with database.connection() as connection:
+    async with open_database(settings.database, migrations=HERE / "migrations", telemetry=telemetry) as database:
+        async with database.connection("SELECT users") as connection:
             row = await connection.fetchrow("select …", id)
 
 `open_database` returns at once: the pool is made in the background, again and again until the database answers, and
@@ -11,7 +11,7 @@ until then every `connection()` raises Unavailable. So a server starts, answers 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from services.common import deadline
 from services.common.errors import DeadlineExceeded, stores_away
 from services.common.migrations import migrate
 from services.common.settings import DatabaseSettings
+from services.common.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
@@ -56,16 +57,26 @@ _AWAY = (
 class Database:
     """The pool, once there is one. `open_database` makes it."""
 
-    def __init__(self, settings: DatabaseSettings, migrations: Path, size: int) -> None:
+    def __init__(self, settings: DatabaseSettings, migrations: Path, size: int, telemetry: Telemetry | None) -> None:
         self._settings = settings
         self._migrations = migrations
         self._size = size
+        self._telemetry = telemetry
         self._pool: Any = None
         self._said = ""
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
-        """A connection for a few statements. Raises Unavailable if the database is away or none gets free in time."""
+    async def connection(self, kind: str = "") -> AsyncIterator[Any]:
+        """A connection for a few statements. Raises Unavailable if the database is away or none gets free in time.
+
+        `kind`, such as `SELECT users`, is the name under which spans and metrics tell of it; without one, nothing does.
+        """
+        with self._telemetry.statements.told(kind) if kind and self._telemetry else nullcontext():
+            async with self._borrowed() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[Any]:
         if self._pool is None:
             raise stores_away("database")
         try:
@@ -78,9 +89,9 @@ class Database:
             raise stores_away("database") from None
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Any]:
+    async def transaction(self, kind: str = "") -> AsyncIterator[Any]:
         """A connection within a transaction: committed at the end, rolled back on an error."""
-        async with self.connection() as connection, connection.transaction():
+        async with self.connection(kind) as connection, connection.transaction():
             yield connection
 
     async def check(self) -> None:
@@ -149,9 +160,14 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(settings: DatabaseSettings, *, migrations: Path, size: int = 8) -> AsyncIterator[Database]:
-    """The database while the context lasts; `migrations` is a folder of `0001_what.sql`, `size` bounds the pool."""
-    database = Database(settings, migrations, size)
+async def open_database(
+    settings: DatabaseSettings, *, migrations: Path, size: int = 8, telemetry: Telemetry | None = None
+) -> AsyncIterator[Database]:
+    """The database while the context lasts; `migrations` is a folder of `0001_what.sql`, `size` bounds the pool.
+
+    Without `telemetry` nobody is told what is done in it.
+    """
+    database = Database(settings, migrations, size, telemetry)
     connecting = asyncio.create_task(database.connect())
     try:
         yield database

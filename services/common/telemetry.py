@@ -19,8 +19,10 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from services.common.export import Export
+from services.common.gathering import Gathering
 from services.common.interceptors.metrics import CallMetrics
 from services.common.settings import SettingsError
+from services.common.statements import Statements
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,15 @@ class Telemetry:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     server_calls: CallMetrics = field(init=False)
     client_calls: CallMetrics = field(init=False)
+    statements: Statements = field(init=False)
+    gathering: Gathering = field(init=False)
 
     def __post_init__(self) -> None:
-        """Registers the metrics of calls and of the process."""
+        """Registers the metrics of calls, of the database and of the process."""
         object.__setattr__(self, "server_calls", CallMetrics(self.registry, "server"))
         object.__setattr__(self, "client_calls", CallMetrics(self.registry, "client"))
+        object.__setattr__(self, "statements", Statements(self.tracer_provider, self.registry))
+        object.__setattr__(self, "gathering", Gathering(self.tracer_provider))
         ProcessCollector(registry=self.registry)
 
     async def close(self, seconds: float) -> None:

@@ -36,8 +36,8 @@ async def run(settings: Settings) -> None:
     server = settings.server
     drain = Drain(max_age_seconds=server.max_stream_age_seconds)
     told = telemetry.set_up("user", server.pod_name, version=server.pod_version, exporter=server.otel_traces_exporter)
-    async with open_database(settings.database, migrations=MIGRATIONS) as database:
-        servicer = UserService(UserStore(database), drain)
+    async with open_database(settings.database, migrations=MIGRATIONS, telemetry=told) as database:
+        servicer = UserService(UserStore(database, told.gathering), drain)
         service = Service(
             names=(NAME,),
             register=lambda grpc_server: user_pb2_grpc.add_UserServiceServicer_to_server(servicer, grpc_server),

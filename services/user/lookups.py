@@ -9,8 +9,13 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context
+from dataclasses import dataclass
 from uuid import UUID
 
+from opentelemetry.trace import Span
+
+from services.common import semconv
+from services.common.gathering import UNTOLD, Gathering
 from services.user.users import User
 
 # Two queries at once, so that one is being answered while the other is being made.
@@ -20,15 +25,24 @@ BATCH = 256
 Fetch = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, User]]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """One get."""
+
+    found: asyncio.Future[User | None]
+    wait: Span
+
+
 class Lookups:
     """`fetch` is the query: the users of these ids that exist."""
 
-    def __init__(self, fetch: Fetch, *, lanes: int = LANES, batch: int = BATCH) -> None:
+    def __init__(self, fetch: Fetch, *, lanes: int = LANES, batch: int = BATCH, gathering: Gathering = UNTOLD) -> None:
         """At most `lanes` queries at once of at most `batch` ids each."""
         self._fetch = fetch
         self._batch = batch
+        self._gathering = gathering
         self._idle = lanes
-        self._waiting: dict[UUID, list[asyncio.Future[User | None]]] = {}
+        self._waiting: dict[UUID, list[_Asking]] = {}
         self._lanes: set[asyncio.Task[None]] = set()
 
     async def get(self, id_: UUID) -> User | None:
@@ -36,14 +50,15 @@ class Lookups:
         loop = asyncio.get_running_loop()
         found: asyncio.Future[User | None] = loop.create_future()
         # A future of one's own: who gives up does not take the answer from the others.
-        self._waiting.setdefault(id_, []).append(found)
-        if self._idle:
-            self._idle -= 1
-            # A context of its own: the query is nobody's call, so nobody's deadline ends it.
-            lane = loop.create_task(self._ask(), context=Context())
-            self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
-        return await found
+        with self._gathering.waiting("look up a user") as wait:
+            self._waiting.setdefault(id_, []).append(_Asking(found, wait))
+            if self._idle:
+                self._idle -= 1
+                # A context of its own: the query is nobody's call, so nobody's deadline ends it.
+                lane = loop.create_task(self._ask(), context=Context())
+                self._lanes.add(lane)
+                lane.add_done_callback(self._lanes.discard)
+            return await found
 
     async def _ask(self) -> None:
         """A lane: one query after the other, while somebody waits."""
@@ -51,8 +66,10 @@ class Lookups:
             while self._waiting:
                 ids = list(itertools.islice(self._waiting, self._batch))
                 asking = {id_: self._waiting.pop(id_) for id_ in ids}
+                waits = [one.wait for one in itertools.chain.from_iterable(asking.values())]
                 try:
-                    users = await self._fetch(ids)
+                    with self._gathering.working("look up users", waits, {semconv.DB_BATCH_SIZE: len(ids)}):
+                        users = await self._fetch(ids)
                 except Exception as error:
                     _fail(asking, error)
                 else:
@@ -61,18 +78,15 @@ class Lookups:
             self._idle += 1
 
 
-_Asking = Mapping[UUID, Sequence[asyncio.Future[User | None]]]
-
-
-def _answer(asking: _Asking, users: Mapping[UUID, User]) -> None:
-    for id_, futures in asking.items():
+def _answer(asking: Mapping[UUID, Sequence[_Asking]], users: Mapping[UUID, User]) -> None:
+    for id_, all_ in asking.items():
         user = users.get(id_)
-        for future in futures:
-            if not future.done():
-                future.set_result(user)
+        for one in all_:
+            if not one.found.done():
+                one.found.set_result(user)
 
 
-def _fail(asking: _Asking, error: Exception) -> None:
-    for future in itertools.chain.from_iterable(asking.values()):
-        if not future.done():
-            future.set_exception(error)
+def _fail(asking: Mapping[UUID, Sequence[_Asking]], error: Exception) -> None:
+    for one in itertools.chain.from_iterable(asking.values()):
+        if not one.found.done():
+            one.found.set_exception(error)

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from services.common.errors import NotFound, Unavailable
+from services.common.gathering import UNTOLD, Gathering
 from services.common.postgres import Database
 from services.user import users
 from services.user.lookups import Lookups
@@ -44,9 +45,10 @@ _DELETE = "delete from users where id = $1 and ($2::bigint is null or version = 
 class UserStore:
     """All methods raise Unavailable when the database is away."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, gathering: Gathering = UNTOLD) -> None:
+        """`gathering` tells of gets that share a query."""
         self._database = database
-        self._lookups = Lookups(self._by_id)
+        self._lookups = Lookups(self._by_id, gathering=gathering)
 
     async def get(self, id_: uuid.UUID) -> User:
         """The user of this id. Raises NotFound."""
@@ -81,7 +83,7 @@ class UserStore:
         """The user that this request made before, if any. Raises InvalidArgument if it had other fields then."""
         if new.request_id is None:
             return None
-        async with self._database.connection() as connection:
+        async with self._database.connection("SELECT create_requests") as connection:
             row = await connection.fetchrow(
                 "select users.*, asked.name as asked_name, asked.email as asked_email"
                 " from create_requests asked join users on users.id = asked.user_id where asked.request_id = $1",
@@ -95,13 +97,13 @@ class UserStore:
 
     async def has_email(self, email: str) -> bool:
         """Whether a user has this e-mail, whatever its case."""
-        async with self._database.connection() as connection:
+        async with self._database.connection("SELECT users") as connection:
             query = "select exists (select from users where email_key = $1)"
             return bool(await connection.fetchval(query, users.key(email)))
 
     async def update(self, change: Change) -> User:
         """The user after the change. Raises NotFound, Aborted for another version, AlreadyExists for a taken e-mail."""
-        async with self._database.connection() as connection:
+        async with self._database.connection("UPDATE users") as connection:
             try:
                 row = await connection.fetchrow(
                     _UPDATE,
@@ -120,7 +122,7 @@ class UserStore:
 
     async def delete(self, id_: uuid.UUID, version: int | None) -> None:
         """Removes the user. Raises NotFound, or Aborted if a version is given and it has another one."""
-        async with self._database.connection() as connection:
+        async with self._database.connection("DELETE users") as connection:
             gone = await connection.fetchval(_DELETE, id_, version)
         if gone is None:
             raise await self._why_not(id_)
@@ -134,7 +136,7 @@ class UserStore:
         while left is None or left > 0:
             wanted = _BATCH if left is None else min(_BATCH, left)
             query, values = _page(selection, after, wanted)
-            async with self._database.connection() as connection:
+            async with self._database.connection("SELECT users") as connection:
                 rows = await connection.fetch(query, *values)
             for row in rows:
                 yield _user(row)
@@ -144,14 +146,14 @@ class UserStore:
             left = None if left is None else left - len(rows)
 
     async def _by_id(self, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, User]:
-        async with self._database.connection() as connection:
+        async with self._database.connection("SELECT users") as connection:
             rows = await connection.fetch(f"select {_COLUMNS} from users where id = any($1)", ids)  # noqa: S608
         return {row["id"]: _user(row) for row in rows}
 
     async def _insert(self, new: NewUser) -> User | None:
         """The new user, or None if the e-mail or the request_id is taken."""
         keys = (users.key(new.name), users.key(new.email))
-        async with self._database.connection() as connection:
+        async with self._database.connection("INSERT users") as connection:
             try:
                 row = await connection.fetchrow(_INSERT, new.name, new.email, *keys, new.request_id)
             except asyncpg.UniqueViolationError:  # of the request_id; the e-mail's is "do nothing"

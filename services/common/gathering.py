@@ -1,0 +1,58 @@
+"""Spans of work that is done once for many callers who wait for it: a commit of many messages, a query for many ids.
+
+Each caller has a span for its own wait. The work's span is a child of the first of them, so that the usual trace, of a
+lone caller, is one tree; it links to the waits of all, and each wait links to it. Nothing is recorded for callers
+whose calls are not.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    Link,
+    NoOpTracerProvider,
+    Span,
+    TracerProvider,
+    get_current_span,
+    set_span_in_context,
+)
+from opentelemetry.util.types import AttributeValue
+
+from services.common.spans import span
+
+# What the SDK keeps of a span's links (OTEL_SPAN_LINK_COUNT_LIMIT). The waits' own links to the work are all there.
+MOST_LINKS = 128
+
+
+class Gathering:
+    """Makes both kinds of spans."""
+
+    def __init__(self, provider: TracerProvider) -> None:
+        self._tracer = provider.get_tracer(__name__)
+
+    @contextmanager
+    def waiting(self, name: str) -> Iterator[Span]:
+        """The wait of the current call; give its span to `working`."""
+        if not get_current_span().is_recording():
+            yield INVALID_SPAN
+            return
+        with span(self._tracer, name) as wait:
+            yield wait
+
+    @contextmanager
+    def working(self, name: str, waits: Iterable[Span], attributes: Mapping[str, AttributeValue]) -> Iterator[None]:
+        """The work that these wait for; what it does inside is told of its span."""
+        recorded = [wait for wait in waits if wait.is_recording()]
+        if not recorded:
+            yield
+            return
+        links = [Link(wait.get_span_context()) for wait in recorded[:MOST_LINKS]]
+        parent = set_span_in_context(recorded[0])
+        with span(self._tracer, name, parent=parent, links=links, attributes=attributes) as work:
+            for wait in recorded:
+                wait.add_link(work.get_span_context())
+            yield
+
+
+UNTOLD = Gathering(NoOpTracerProvider())
