@@ -118,7 +118,10 @@ def test_no_account_mounts_a_token(everything: list[Document]) -> None:
     """But in the pods that ask the API server something."""
     accounts = [document for document in everything if document["kind"] == "ServiceAccount"]
     assert all(document["automountServiceAccountToken"] is False for document in accounts)
-    assert {name for name, pod in pods(everything) if pod.get("automountServiceAccountToken")} == {"prometheus"}
+    assert {name for name, pod in pods(everything) if pod.get("automountServiceAccountToken")} == {
+        "kiali",
+        "prometheus",
+    }
     assert {pod["serviceAccountName"] for _, pod in pods(everything)} == {each["metadata"]["name"] for each in accounts}
 
 
