@@ -168,9 +168,12 @@ bench-compile: install ## The compiler at 10 to 5,000 services, and after an edi
 bench-get: install ## A user by id: asyncpg's pool as it comes beside the store of our user service
 	@$(BIN)/python -m bench.get
 
+bench-send: install ## Durable messages: group commit, a commit each, and NATS with sync always
+	@$(BIN)/python -m bench.send
+
 bench-profile: keys ## Where the CPU of one GetUser goes, stage by stage
 	@$(BIN)/python -m bench.profile
 
 .PHONY: help install protos keys lock up down clean status dashboard demo chat token check format test conformance docs \
-  bench bench-startup bench-policy-edit bench-compile bench-get bench-profile \
+  bench bench-startup bench-policy-edit bench-compile bench-get bench-send bench-profile \
   doctor kind-up kind-forward kind-test kind-down $(addprefix check-,$(CHECKS))

@@ -16,7 +16,7 @@ from bench.own_postgres import OwnPostgres, own_postgres
 from bench.processes import ROOT
 from bench.report import Aim, Report, Row, Table, command
 from bench.rounds import HEADING, Burst, Rounds, Sample, cpu_us, medians, middle, paired, per_second, ratio
-from bench.worker import Told, worker
+from bench.worker import Worker, worker
 
 USERS = 20_000
 CALLS = 2_000
@@ -48,7 +48,7 @@ def measured() -> Report:
 
 
 def _burst(
-    told: Told, postgres: OwnPostgres, database: dict[tuple[str, str], list[float]], kind: str, shape: str
+    told: Worker, postgres: OwnPostgres, database: dict[tuple[str, str], list[float]], kind: str, shape: str
 ) -> Burst:
     """A burst of one contender, which also notes what the database has used for it, in µs a call."""
 

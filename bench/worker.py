@@ -13,40 +13,47 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any
 
 from bench.figures import percentile
 from bench.processes import ROOT, ended, python
 from bench.rounds import Sample
 
 
-class Told(Protocol):
-    """Tells the worker to make a burst, and returns what it measured."""
+class Worker:
+    """A running worker. Call it to have a burst made."""
 
-    def __call__(self, **what: Any) -> Sample: ...
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self.pid = process.pid
+        self._process = process
+        self._told, self._tells = process.stdin, process.stdout
+
+    def __call__(self, **what: Any) -> Sample:
+        """What the burst was. Raises RuntimeError if the worker has ended."""
+        self._told.write(json.dumps(what).encode() + b"\n")
+        self._told.flush()
+        line = self._tells.readline()
+        if not line:
+            raise RuntimeError(f"{self._process.args!r} has ended with {self._process.wait()}")
+        return Sample(**json.loads(line))
+
+    def end(self) -> None:
+        """Ends the process."""
+        ended(self._process)
+        self._told.close()
+        self._tells.close()
 
 
 @contextmanager
-def worker(module: str, *words: str) -> Iterator[Told]:
-    """Starts it; it is ready when its first burst is answered. Raises RuntimeError if it fails."""
+def worker(module: str, *words: str) -> Iterator[Worker]:
+    """Starts it; it is ready when its first burst is answered."""
     process = subprocess.Popen(python(module, *words), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert process.stdin is not None and process.stdout is not None
-    told, tells = process.stdin, process.stdout
-
-    def burst(**what: Any) -> Sample:
-        told.write(json.dumps(what).encode() + b"\n")
-        told.flush()
-        line = tells.readline()
-        if not line:
-            raise RuntimeError(f"{module} {' '.join(words)} has ended with {process.wait()}")
-        return Sample(**json.loads(line))
-
+    started = Worker(process)
     try:
-        yield burst
+        yield started
     finally:
-        ended(process)
-        told.close()
-        tells.close()
+        started.end()
 
 
 async def serve(burst: Callable[..., Awaitable[Sample]]) -> None:
