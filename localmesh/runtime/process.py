@@ -15,8 +15,6 @@ from localmesh.errors import MeshError
 from localmesh.runtime import records
 from localmesh.runtime.programs import ROOTLESS, TETHERED
 
-_LOG_BYTES = 16 * 1024 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class Launch:
@@ -144,19 +142,6 @@ def tail(log: Path, most_bytes: int = 2000) -> str:
         file.seek(max(0, size - most_bytes))
         return file.read().decode(errors="replace").strip()
     return ""
-
-
-def trim(log: Path, most_bytes: int = _LOG_BYTES) -> None:
-    """Move a log that has grown past `most_bytes` to `<log>.1`. Its writer goes on at the start (O_APPEND).
-
-    Lines that are written while the copy is made can be lost: the price of a log that costs us nothing per line. So can
-    all of it where there is no room for a copy: then the log is what takes the room.
-    """
-    with contextlib.suppress(FileNotFoundError):
-        if log.stat().st_size > most_bytes:
-            with contextlib.suppress(OSError):
-                shutil.copyfile(log, log.with_name(f"{log.name}.1"))
-            os.truncate(log, 0)
 
 
 def cannot_start(program: str, error: OSError) -> MeshError:

@@ -15,7 +15,6 @@ from difflib import get_close_matches
 
 from localmesh.errors import MeshError
 from localmesh.mesh import Placement
-from localmesh.runtime import process
 from localmesh.runtime.keeper import Phase
 from localmesh.runtime.pod import Pod, PodState
 from localmesh.runtime.podplan import PodPlan
@@ -27,7 +26,6 @@ _DRAIN = 0.25  # seconds after the proxies have acknowledged
 _PUBLISH_WITHIN = 5.0  # a proxy that does not answer must not hold a restart for ever
 _READY_WITHIN = 60.0  # for a replaced pod; the restart of its workload stops there if it is not
 _HURRIED_WITHIN = 5.0  # what is left of that when something else is wanted already
-_TRIM_EVERY = 10.0
 
 
 class Supervisor:
@@ -212,13 +210,6 @@ class Supervisor:
         if not await self._proxies.known(within=_PUBLISH_WITHIN):
             log.warning("not all proxies have acknowledged a change of the pods within %g s", _PUBLISH_WITHIN)
 
-    async def _trim_logs(self) -> None:
-        while True:
-            await asyncio.sleep(_TRIM_EVERY)
-            for plan in self.plans():
-                for each in (*plan.apps, *((plan.envoy,) if plan.envoy else ())):
-                    await asyncio.to_thread(process.trim, each.launch.log)
-
     @staticmethod
     async def _undisturbed(work: Coroutine[None, None, None]) -> None:
         """Do the work to its end, even if the caller is cancelled: half a restart would be a pod too few."""
@@ -226,7 +217,7 @@ class Supervisor:
 
     def _start_watching(self) -> None:
         if not self._tasks:
-            running = (self._states_moved.run(), self._proxies.run(), self._trim_logs())
+            running = (self._states_moved.run(), self._proxies.run())
             self._tasks = [asyncio.create_task(each) for each in running]
 
     @staticmethod

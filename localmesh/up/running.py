@@ -21,6 +21,7 @@ from localmesh.observe.policies import History, Policy, policies
 from localmesh.observe.store import TraceStore
 from localmesh.runtime.pod import PodState
 from localmesh.runtime.podplan import PodPlan
+from localmesh.runtime.trimming import trimming
 from localmesh.up import collectors, stages
 from localmesh.up.in_force import Applied, InForce
 from localmesh.up.known import known
@@ -73,7 +74,8 @@ class RunningMesh:
         await self._supervisor.reconcile(self._in_force.design.plans)
         with self._phases.phase("compile"):
             self._in_force.begin()
-        self._spawn(self._observe(), self._in_force.renew(), self._watch_files())
+        logs = self._in_force.host.dirs.logs
+        self._spawn(self._observe(), self._in_force.renew(), self._watch_files(), trimming(logs))
 
     async def started(self) -> None:
         """Return when every pod is ready and every proxy has acknowledged, or the end is asked for.

@@ -103,26 +103,6 @@ async def test_a_step_may_leave_its_input_unread(dirs: Dirs) -> None:
     await process.run(launch(dirs, "true"), "x" * 300_000, within=30)
 
 
-async def test_a_long_log_is_moved_and_its_writer_goes_on(dirs: Dirs) -> None:
-    started = launch(dirs, "sh", "-c", "echo first; read line; echo second")
-    child = await process.start(started, with_input=True)
-    await eventually(lambda: "first" in started.log.read_text(), what="the first line")
-    process.trim(started.log, most_bytes=3)
-    await child.give(b"\n")
-    await child.ended()
-    assert started.log.read_text() == "second\n"
-    assert started.log.with_name("test.log.1").read_text() == "first\n"
-
-
-async def test_a_log_that_cannot_be_moved_away_does_not_end_the_trimming(dirs: Dirs) -> None:
-    log = launch(dirs, "true").log
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text("too long")
-    log.with_name(f"{log.name}.1").mkdir()
-    process.trim(log, most_bytes=3)
-    assert log.read_text() == ""
-
-
 PARENT = """
 import asyncio, os, sys
 from pathlib import Path
