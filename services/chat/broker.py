@@ -9,14 +9,17 @@ import logging
 import random
 from collections.abc import Callable, Set
 from contextlib import suppress
+from dataclasses import dataclass
 
 import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
+from opentelemetry.trace import Span
 
 from services.chat import metrics
+from services.chat.spans import UNTOLD, MessageSpans, Origin, dropped
 
 logger = logging.getLogger(__name__)
 
@@ -30,32 +33,51 @@ _PING_SECONDS = 10
 _LOOK_SECONDS = 0.25
 
 
+@dataclass(frozen=True, slots=True)
+class _Outgoing:
+    """An event that waits to be published."""
+
+    room: str
+    data: bytes
+    headers: dict[str, str] | None
+    span: Span
+
+
 class Broker:
-    """A connection that comes back by itself. `received` gets a room and what another replica published for it;
-    `connected` is called whenever a connection begins: events may have been lost, and nothing is followed yet."""
+    """A connection that comes back by itself. `received` gets a room, what another replica published for it, and its
+    sender's context if that is traced; `connected` is called whenever a connection begins: events may have been lost,
+    and nothing is followed yet."""
 
     def __init__(
-        self, url: str, token: str, *, received: Callable[[str, bytes], None], connected: Callable[[], None]
+        self,
+        url: str,
+        token: str,
+        *,
+        received: Callable[[str, bytes, Origin | None], None],
+        connected: Callable[[], None],
+        spans: MessageSpans = UNTOLD,
     ) -> None:
         self._url = url
         self._token = token
         self._received = received
         self._connected = connected
+        self._spans = spans
         self._client: Client | None = None
         self._followed: dict[str, Subscription] = {}
-        self._outbox: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(_OUTBOX)
+        self._outbox: asyncio.Queue[_Outgoing] = asyncio.Queue(_OUTBOX)
 
     @property
     def up(self) -> bool:
         """Whether there is a connection."""
         return self._client is not None
 
-    def publish(self, room: str, data: bytes) -> None:
+    def publish(self, room: str, data: bytes, origin: Origin | None = None) -> None:
         """Gives the other replicas an event, or drops it."""
+        outgoing = _Outgoing(room, data, origin.headers() if origin else None, self._spans.publishing(origin))
         if self._client is None or self._outbox.full():
-            metrics.EVENTS_DROPPED.inc()
+            _drop(outgoing)
         else:
-            self._outbox.put_nowait((room, data))
+            self._outbox.put_nowait(outgoing)
 
     async def follow(self, rooms: Set[str]) -> None:
         """Receives the events of exactly these rooms from now on. Does nothing while there is no connection."""
@@ -101,8 +123,7 @@ class Broker:
         finally:
             self._client = None
             while not self._outbox.empty():
-                self._outbox.get_nowait()
-                metrics.EVENTS_DROPPED.inc()
+                _drop(self._outbox.get_nowait())
             with suppress(NatsError, OSError):
                 await client.close()
 
@@ -111,11 +132,22 @@ class Broker:
         while not client.is_closed:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_SECONDS):
-                    room, data = await self._outbox.get()
-                await client.publish(_subject(room), data)
+                    outgoing = await self._outbox.get()
+                try:
+                    await client.publish(_subject(outgoing.room), outgoing.data, headers=outgoing.headers)
+                except BaseException:
+                    _drop(outgoing)
+                    raise
+                outgoing.span.end()
 
     async def _on_message(self, message: Msg) -> None:
-        self._received(message.subject.removeprefix(_PREFIX).replace("=", "."), message.data)
+        room = message.subject.removeprefix(_PREFIX).replace("=", ".")
+        self._received(room, message.data, Origin.read(message.headers))
+
+
+def _drop(outgoing: _Outgoing) -> None:
+    metrics.EVENTS_DROPPED.inc()
+    dropped(outgoing.span)
 
 
 def _subject(room: str) -> str:

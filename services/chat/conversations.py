@@ -11,6 +11,7 @@ from services.chat.events import Event
 from services.chat.log import Log
 from services.chat.readers import Reader
 from services.chat.rooms import Rooms
+from services.chat.spans import MessageSpans
 from services.chat.streams import WRITE_SECONDS, Responses, within
 from services.chat.users_client import Users
 from services.chat.writer import Writer
@@ -34,7 +35,15 @@ class Conversations:
     """Chat and WatchRoom. Responses are bytes: an event is serialised once for all its readers."""
 
     def __init__(
-        self, *, log: Log, writer: Writer, rooms: Rooms, users: Users, drain: Drain, patience: Patience
+        self,
+        *,
+        log: Log,
+        writer: Writer,
+        rooms: Rooms,
+        users: Users,
+        drain: Drain,
+        patience: Patience,
+        spans: MessageSpans,
     ) -> None:
         self._log = log
         self._writer = writer
@@ -42,6 +51,7 @@ class Conversations:
         self._users = users
         self._drain = drain
         self._patience = patience
+        self._spans = spans
 
     async def watch(self, request: chat_pb2.WatchRoomRequest, context: Any) -> None:
         """WatchRoom. Its first response is a heartbeat, which says that nothing is missed from now on."""
@@ -58,8 +68,9 @@ class Conversations:
                     if events is None:
                         await responses.write(b"", reader.position)
                     elif events:
-                        for response, sequence in self._rooms.joined(request.room, events):
-                            await responses.write(response, sequence)
+                        with self._spans.delivering(events):
+                            for response, sequence in self._rooms.joined(request.room, events):
+                                await responses.write(response, sequence)
             raise life.ended(resume_after=responses.sent)
 
     async def chat(self, requests: AsyncIterator[chat_pb2.ChatRequest], context: Any) -> None:
@@ -137,8 +148,10 @@ class Conversations:
             events = await within(self._patience.heartbeat if heartbeats else None, reader.take())
             if events is None:
                 await responses.write(_heartbeat(reader.position), reader.position)
-            for event in events or ():
-                await responses.write(event.reply, event.sequence)
+                continue
+            with self._spans.delivering(events):
+                for event in events:
+                    await responses.write(event.reply, event.sequence)
 
 
 class _Posts:

@@ -1,7 +1,7 @@
 """A message on its way to readers, in the encodings that they and the broker need: each is made once, for everybody."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Self
@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from protos.chat.v1 import chat_pb2
 from services.chat.messages import Message
+from services.chat.spans import Origin
 
 # A response that joins events stays below this, unless one event alone is larger: gRPC clients take 4 MiB.
 RESPONSE_BYTES = 1 << 20
@@ -18,9 +19,10 @@ RESPONSE_BYTES = 1 << 20
 
 @dataclass(frozen=True)  # without slots: the encodings are kept in the instance
 class Event:
-    """One message and its encodings."""
+    """One message and its encodings; `origin` if its sender's call is traced and it is on its way from there."""
 
     message: Message
+    origin: Origin | None = field(default=None, compare=False)
 
     @property
     def sequence(self) -> int:
@@ -51,7 +53,7 @@ class Event:
         return self.element
 
     @classmethod
-    def decode(cls, data: bytes) -> Self | None:
+    def decode(cls, data: bytes, origin: Origin | None = None) -> Self | None:
         """From the broker; None if it is nothing that we published."""
         try:
             messages = chat_pb2.WatchRoomResponse.FromString(data).messages
@@ -59,7 +61,7 @@ class Event:
             return None
         if len(messages) != 1:
             return None
-        event = cls(from_proto(messages[0]))
+        event = cls(from_proto(messages[0]), origin)
         event.__dict__["element"] = data  # what was published is what readers get: it is not made again
         return event
 

@@ -18,8 +18,8 @@ from services.chat import metrics
 from services.chat.broker import Broker
 from services.chat.events import Event, Joining
 from services.chat.log import Log
-from services.chat.messages import Message
 from services.chat.readers import Reader
+from services.chat.spans import UNTOLD, MessageSpans, Origin
 from services.common.errors import DomainError
 
 logger = logging.getLogger(__name__)
@@ -77,21 +77,22 @@ class _Room:
 class Rooms:
     """All rooms of this replica. `run` must run beside the readers."""
 
-    def __init__(self, log: Log, *, reader_queue: int, nats_url: str, nats_token: str) -> None:
+    def __init__(
+        self, log: Log, *, reader_queue: int, nats_url: str, nats_token: str, spans: MessageSpans = UNTOLD
+    ) -> None:
         """At most `reader_queue` events wait for a reader that is live."""
         self._log = log
         self._reader_queue = reader_queue
         self._rooms: dict[str, _Room] = {}
         self._unsure: set[str] = set()  # rooms whose head in the record must be asked for
         self._wake = asyncio.Event()
-        self._broker = Broker(nats_url, nats_token, received=self._received, connected=self._doubt_all)
+        self._broker = Broker(nats_url, nats_token, received=self._received, connected=self._doubt_all, spans=spans)
 
-    def publish(self, messages: Sequence[Message]) -> None:
+    def publish(self, events: Sequence[Event]) -> None:
         """Passes newly committed messages on, to the readers here and to the other replicas."""
-        for message in messages:
-            event = Event(message)
+        for event in events:
             self._offer(event)
-            self._broker.publish(message.room, event.encode())
+            self._broker.publish(event.message.room, event.encode(), event.origin)
 
     @contextmanager
     def reader(self, name: str, *, head: int, after: int | None) -> Iterator[Reader]:
@@ -179,8 +180,8 @@ class Rooms:
                     metrics.FILLED.inc(message.sequence > room.head)
                     room.offer(Event(message))
 
-    def _received(self, name: str, data: bytes) -> None:
-        event = Event.decode(data)
+    def _received(self, name: str, data: bytes, origin: Origin | None) -> None:
+        event = Event.decode(data, origin)
         if event is not None and event.message.room == name:
             self._offer(event)
 

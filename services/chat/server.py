@@ -14,6 +14,7 @@ from services.chat.log import Log
 from services.chat.rooms import Rooms
 from services.chat.service import NAME, ChatService, register
 from services.chat.settings import ChatSettings
+from services.chat.spans import MessageSpans
 from services.chat.transfers import Pace, Transfers
 from services.chat.users_client import Users
 from services.chat.writer import Writer
@@ -55,21 +56,23 @@ async def wired(
     record, a moment later, and taking every replica out of service would be the only real harm.
     """
     async with (
-        open_database(settings.database, migrations=MIGRATIONS) as database,
+        open_database(settings.database, migrations=MIGRATIONS, telemetry=telemetry) as database,
         # Uploads hold their connections for long: they must not take those that messages need.
-        open_database(settings.database, migrations=MIGRATIONS, size=UPLOADS + 4) as file_database,
+        open_database(settings.database, migrations=MIGRATIONS, size=UPLOADS + 4, telemetry=telemetry) as file_database,
         open_channel(
             settings.user_target, telemetry, default_deadline_seconds=settings.server.default_deadline_seconds
         ) as channel,
     ):
         log = Log(database)
+        spans = MessageSpans(telemetry.tracer_provider)
         rooms = Rooms(
             log,
             reader_queue=settings.reader_queue,
             nats_url=settings.nats_url,
             nats_token=settings.nats_token,
+            spans=spans,
         )
-        writer = Writer(log.append, committed=rooms.publish)
+        writer = Writer(log.append, committed=rooms.publish, gathering=telemetry.gathering)
         users = Users(channel)
         conversations = Conversations(
             log=log,
@@ -78,6 +81,7 @@ async def wired(
             users=users,
             drain=drain,
             patience=patience or Patience(heartbeat=settings.heartbeat_seconds),
+            spans=spans,
         )
         chat = ChatService(
             conversations,

@@ -9,8 +9,9 @@ DELIVERIES at each replica are told; a room of a thousand readers would otherwis
 Who sends or reads without being traced costs nothing. What is read from the record has lost its sender's context.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 from opentelemetry.context import Context
 from opentelemetry.trace import (
@@ -30,6 +31,9 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from services.common import semconv
 from services.common.gathering import MOST_LINKS
 from services.common.spans import failed, span
+
+if TYPE_CHECKING:
+    from services.chat.events import Event
 
 DELIVERIES = 32
 
@@ -90,18 +94,16 @@ class MessageSpans:
             "publish chat.room", origin.as_parent(), SpanKind.PRODUCER, _attributes("publish", "send")
         )
 
-    @contextmanager
-    def delivering(self, origins: Sequence[Origin | None]) -> Iterator[None]:
-        """What one reader took at once is written to it inside; `origins` are those of the messages."""
-        links: list[Link] = []
-        if any(origins) and get_current_span().is_recording():
-            links = [Link(one.context) for one in origins if one is not None and one.admits()][:MOST_LINKS]
-        if not links:
-            yield
-            return
-        attributes = _attributes("deliver", "process") | {semconv.MESSAGING_BATCH_SIZE: len(origins)}
-        with span(self._tracer, "deliver chat.room", kind=SpanKind.CONSUMER, links=links, attributes=attributes):
-            yield
+    def delivering(self, events: "Sequence[Event]") -> AbstractContextManager[object]:
+        """What one reader took at once is written to it inside."""
+        if not get_current_span().is_recording():
+            return nullcontext()
+        told = [event.origin for event in events if event.origin is not None and event.origin.admits()]
+        if not told:
+            return nullcontext()
+        links = [Link(origin.context) for origin in told[:MOST_LINKS]]
+        attributes = _attributes("deliver", "process") | {semconv.MESSAGING_BATCH_SIZE: len(events)}
+        return span(self._tracer, "deliver chat.room", kind=SpanKind.CONSUMER, links=links, attributes=attributes)
 
 
 UNTOLD = MessageSpans(NoOpTracerProvider())

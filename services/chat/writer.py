@@ -10,10 +10,16 @@ import zlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from opentelemetry.trace import Span
+
 from services.chat import metrics
+from services.chat.events import Event
 from services.chat.log import Appended
 from services.chat.messages import Draft, Message
+from services.chat.spans import Origin
+from services.common import semconv
 from services.common.errors import DomainError, Internal, InvalidArgument, ResourceExhausted, Unavailable
+from services.common.gathering import UNTOLD, Gathering
 
 LANES = 2
 BATCH = 512
@@ -32,6 +38,7 @@ Key = tuple[str, str, str]
 class _Waiting:
     draft: Draft
     done: asyncio.Future[Message]
+    span: Span
 
 
 class Writer:
@@ -40,10 +47,12 @@ class Writer:
     def __init__(
         self,
         append: Callable[[Sequence[Draft]], Awaitable[list[Appended]]],
-        committed: Callable[[Sequence[Message]], None],
+        committed: Callable[[Sequence[Event]], None],
+        gathering: Gathering = UNTOLD,
     ) -> None:
         self._append = append
         self._committed = committed
+        self._gathering = gathering
         self._lanes = [asyncio.Queue[_Waiting](WAITING) for _ in range(LANES)]
 
     async def post(self, draft: Draft) -> Message:
@@ -54,13 +63,14 @@ class Writer:
         Unavailable if the record is away: then it is not known whether the message is stored; repeat it.
         """
         done: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        try:
-            self._lanes[zlib.crc32(draft.room.encode()) % LANES].put_nowait(_Waiting(draft, done))
-        except asyncio.QueueFull:
-            raise ResourceExhausted(
-                "TOO_MANY_SENDS", "too many messages wait to be stored", retry_after_seconds=1.0
-            ) from None
-        return await done
+        with self._gathering.waiting("store a message") as span:
+            try:
+                self._lanes[zlib.crc32(draft.room.encode()) % LANES].put_nowait(_Waiting(draft, done, span))
+            except asyncio.QueueFull:
+                raise ResourceExhausted(
+                    "TOO_MANY_SENDS", "too many messages wait to be stored", retry_after_seconds=1.0
+                ) from None
+            return await done
 
     async def run(self) -> None:
         """Writes until it is cancelled; who still waits then gets Unavailable."""
@@ -89,11 +99,15 @@ class Writer:
         waiting = [one for one in batch if not one.done.done()]
         if not waiting:
             return
-        drafts: dict[Key, Draft] = {}
+        firsts: dict[Key, _Waiting] = {}
         for one in waiting:
-            drafts.setdefault(_key(one.draft), one.draft)
+            firsts.setdefault(_key(one.draft), one)
+        drafts = [one.draft for one in firsts.values()]
         try:
-            stored = await self._try(list(drafts.values()))
+            with self._gathering.working(
+                "commit messages", [one.span for one in waiting], {semconv.DB_BATCH_SIZE: len(drafts)}
+            ):
+                stored = await self._try(drafts)
         except InvalidArgument as error:
             if len(waiting) == 1:
                 _fail(waiting, error)
@@ -109,8 +123,11 @@ class Writer:
             _fail(waiting, Internal("COMMIT_FAILED", "the message could not be stored"))
         else:
             metrics.COMMITS.observe(len(drafts))
+            fresh = [one.message for one in stored if one.fresh]
+            # While the senders' spans are open: their answers end them.
+            events = [Event(message, Origin.of(firsts[_key(message)].span)) for message in fresh]
             _answer(waiting, {_key(one.message): one.message for one in stored})
-            self._committed([one.message for one in stored if one.fresh])
+            self._committed(events)
 
     async def _try(self, drafts: Sequence[Draft]) -> list[Appended]:
         for pause in _PAUSES_SECONDS:

@@ -5,8 +5,8 @@ lone caller, is one tree; it links to the waits of all, and each wait links to i
 whose calls are not.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from opentelemetry.trace import (
     INVALID_SPAN,
@@ -31,22 +31,19 @@ class Gathering:
     def __init__(self, provider: TracerProvider) -> None:
         self._tracer = provider.get_tracer(__name__)
 
-    @contextmanager
-    def waiting(self, name: str) -> Iterator[Span]:
+    def waiting(self, name: str) -> AbstractContextManager[Span]:
         """The wait of the current call; give its span to `working`."""
-        if not get_current_span().is_recording():
-            yield INVALID_SPAN
-            return
-        with span(self._tracer, name) as wait:
-            yield wait
+        return span(self._tracer, name) if get_current_span().is_recording() else nullcontext(INVALID_SPAN)
 
-    @contextmanager
-    def working(self, name: str, waits: Iterable[Span], attributes: Mapping[str, AttributeValue]) -> Iterator[None]:
+    def working(
+        self, name: str, waits: Iterable[Span], attributes: Mapping[str, AttributeValue]
+    ) -> AbstractContextManager[object]:
         """The work that these wait for; what it does inside is told of its span."""
         recorded = [wait for wait in waits if wait.is_recording()]
-        if not recorded:
-            yield
-            return
+        return self._work(name, recorded, attributes) if recorded else nullcontext()
+
+    @contextmanager
+    def _work(self, name: str, recorded: Sequence[Span], attributes: Mapping[str, AttributeValue]) -> Iterator[None]:
         links = [Link(wait.get_span_context()) for wait in recorded[:MOST_LINKS]]
         parent = set_span_in_context(recorded[0])
         with span(self._tracer, name, parent=parent, links=links, attributes=attributes) as work:

@@ -19,7 +19,7 @@ from services.common.drain import Drain
 from services.common.postgres import open_database
 from services.common.serve import Service, running
 from services.common.settings import DatabaseSettings
-from services.common.telemetry import set_up
+from services.common.telemetry import Telemetry, set_up
 from services.user.service import UserService
 from services.user.store import MIGRATIONS, UserStore
 from tests.kit import Limit, eventually
@@ -111,6 +111,7 @@ async def replica(
     reader_queue: int = 1024,
     max_age_seconds: float = 1800.0,
     drain_seconds: float = 5.0,
+    telemetry: Telemetry | None = None,
 ) -> AsyncIterator[Replica]:
     """A chat replica in `folder`, ready."""
     settings = ChatSettings(
@@ -122,7 +123,7 @@ async def replica(
         reader_queue=reader_queue,
     )
     drain = Drain(max_age_seconds=max_age_seconds)
-    telemetry = set_up("chat", folder.name)
+    telemetry = telemetry or set_up("chat", folder.name)
     async with (
         wired(settings, drain, telemetry, patience=patience, pace=pace) as service,
         running(settings.server, service, drain, telemetry) as health,

@@ -18,7 +18,7 @@ class End:
         self.broker = Broker(
             nats.url,
             nats.token if token is None else token,
-            received=lambda room, data: self.received.append((room, data)),
+            received=lambda room, data, origin: self.received.append((room, data)),
             connected=self._connected,
         )
 

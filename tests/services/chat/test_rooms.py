@@ -30,9 +30,9 @@ async def running(log: Log, url: str = AWAY, token: str = "") -> AsyncIterator[R
         await asyncio.wait([task])
 
 
-async def stored(log: Log, *ids: int) -> list[Message]:
+async def stored(log: Log, *ids: int) -> list[Event]:
     """Messages committed by somebody."""
-    return [one.message for one in await log.append([draft(f"{number}") for number in ids])]
+    return [Event(one.message) for one in await log.append([draft(f"{number}") for number in ids])]
 
 
 async def taken(reader: Reader, until: int) -> list[int]:
@@ -60,20 +60,20 @@ async def test_what_comes_at_one_time_is_passed_on_together(database: Database) 
             await eventually(lambda: rooms.complete("lobby"), what="the room is followed")
             taking = asyncio.create_task(reader.take())
             await asyncio.sleep(0)  # it waits, live
-            for message in await stored(log, 1, 2, 3):
-                rooms.publish([message])
+            for event in await stored(log, 1, 2, 3):
+                rooms.publish([event])
             assert [event.sequence for event in await taking] == [1, 2, 3]
 
 
 async def test_events_that_come_twice_or_crossed_are_passed_on_once_and_in_order(database: Database) -> None:
     log = Log(database)
-    messages = await stored(log, *range(50))
+    events = await stored(log, *range(50))
     async with running(log) as rooms:
         with rooms.reader("lobby", head=0, after=None) as reader:
-            shuffled = messages * 2
+            shuffled = events * 2
             random.Random(1).shuffle(shuffled)
-            for message in shuffled:
-                rooms.publish([message])
+            for event in shuffled:
+                rooms.publish([event])
             assert await taken(reader, 50) == list(range(1, 51))
 
 
@@ -81,8 +81,8 @@ async def test_a_gap_is_filled_from_the_record(database: Database) -> None:
     log = Log(database)
     async with running(log) as rooms:
         with rooms.reader("lobby", head=0, after=None) as reader:
-            messages = await stored(log, *range(600))
-            rooms.publish([messages[0], messages[-1]])
+            events = await stored(log, *range(600))
+            rooms.publish([events[0], events[-1]])
             assert await taken(reader, 600) == list(range(1, 601))
 
 
@@ -108,10 +108,10 @@ async def test_what_is_committed_between_the_readers_start_and_following_is_foun
 
 async def test_an_event_that_the_record_does_not_know_is_never_passed_on(database: Database) -> None:
     log = Log(database)
-    [message] = await stored(log, 1)
+    [event] = await stored(log, 1)
     async with running(log) as rooms:
         with rooms.reader("lobby", head=0, after=0) as reader:
-            invented = Message("lobby", 3, "nobody", "id", "Nobody", "invented", message.create_time)
+            invented = Event(Message("lobby", 3, "nobody", "id", "Nobody", "invented", event.message.create_time))
             rooms.publish([invented])
             assert await taken(reader, 1) == [1]
             # The room asks the record, finds nothing, and forgets the event.

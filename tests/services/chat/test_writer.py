@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from services.chat.events import Event
 from services.chat.log import Appended, Log
 from services.chat.messages import Draft, Message
 from services.chat.writer import BATCH, WAITING, Writer
@@ -33,7 +34,7 @@ class Gate:
 
 
 @asynccontextmanager
-async def writing(append: Gate, told: list[Message] | None = None) -> AsyncIterator[Writer]:
+async def writing(append: Gate, told: list[Event] | None = None) -> AsyncIterator[Writer]:
     """A writer that runs."""
     writer = Writer(append.append, committed=(told if told is not None else []).extend)
     task = asyncio.create_task(writer.run())
@@ -46,16 +47,16 @@ async def writing(append: Gate, told: list[Message] | None = None) -> AsyncItera
 
 async def test_posts_that_wait_together_are_committed_together(database: Database) -> None:
     gate = Gate(Log(database))
-    told: list[Message] = []
+    told: list[Event] = []
     async with writing(gate, told) as writer:
         stored = await asyncio.gather(*(writer.post(draft(f"{number}")) for number in range(300)))
     assert [one.sequence for one in stored] == list(range(1, 301))
-    assert told == stored
+    assert [event.message for event in told] == stored
     assert len(gate.batches) <= 2
 
 
 async def test_repeats_within_one_batch_are_one_message(database: Database) -> None:
-    told: list[Message] = []
+    told: list[Event] = []
     async with writing(Gate(Log(database)), told) as writer:
         stored = await asyncio.gather(*(writer.post(draft("same")) for _ in range(5)))
         assert {one.sequence for one in stored} == {1}
