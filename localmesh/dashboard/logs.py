@@ -77,9 +77,9 @@ async def following(folder: Path, pod: str, lines: int) -> AsyncGenerator[Event]
     while True:
         for file in files(folder, pod):
             tails.setdefault(file, Tail(file))
-        added = [line for tail in tails.values() for line in await asyncio.to_thread(tail.added)]
+        added = in_time([line for tail in tails.values() for line in await asyncio.to_thread(tail.added)])
         if first:
-            added = in_time(added)[-lines:]
+            added = added[-lines:]
         if added or first:
             yield Event("first" if first else "lines", [{"program": line.program, "text": line.text} for line in added])
         first = False
@@ -103,9 +103,10 @@ def _naming(file: Path, trace: str) -> Iterator[Line]:
 
 def in_time(lines: list[Line]) -> list[Line]:
     """Lines of several programs, each in order, merged by their times; one without a time stays with the one before."""
-    timed, when = [], ""
+    timed = []
+    last: dict[tuple[str, str], str] = {}
     for line in lines:
-        found = _TIME.search(line.text[:200])
-        when = found.group().replace("T", " ").replace(",", ".") if found else when
-        timed.append((when, line))
+        if found := _TIME.search(line.text[:200]):
+            last[line.pod, line.program] = found.group().replace("T", " ").replace(",", ".")
+        timed.append((last.get((line.pod, line.program), ""), line))
     return [line for _, line in sorted(timed, key=lambda pair: pair[0])]

@@ -55,7 +55,7 @@ async def serve(dirs: Dirs, listen: str, listening: Callable[[str], None]) -> No
     ending = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
-    runner = web.AppRunner(application(dirs), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+    runner = runner_of(application(dirs))
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)
@@ -68,6 +68,11 @@ async def serve(dirs: Dirs, listen: str, listening: Callable[[str], None]) -> No
         await ending.wait()
     finally:
         await runner.cleanup()
+
+
+def runner_of(app: web.Application) -> web.AppRunner:
+    """What runs it: a handler ends when its client goes."""
+    return web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
 
 
 async def _end_streams(app: web.Application) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -14,17 +14,19 @@ from localmesh.control.control_pb2 import (
     GetTraceRequest,
     ListPoliciesRequest,
     ListTracesRequest,
-    Policy,
     TraceFilter,
     TraceSummary,
 )
 from localmesh.control.control_pb2_grpc import ControlServiceStub
-from localmesh.dashboard.denials import Denied, denied
+from localmesh.control.policies import decode_policy
 from localmesh.dashboard.reading import Json, as_json
+from localmesh.errors import Where
 from localmesh.observe import otlp
+from localmesh.observe.denials import Refused, explained
+from localmesh.observe.policies import Policy
 from localmesh.observe.spans import Span, attributes
 from localmesh.observe.traces import NANOSECONDS, Trace
-from localmesh.observe.words import told
+from localmesh.observe.words import Acted, told
 from localmesh.runtime.dirs import Dirs
 
 MOST_TRACES = 100
@@ -45,6 +47,24 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A policy, or a rule of one, in a file."""
+
+    policy: str  # its kind, `namespace/name`
+    file: str
+    line: int
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Why a call was denied: in a sentence, and what denied it, or could have allowed it and did not."""
+
+    says: str
+    places: list[Place]
+
+
+@dataclass(frozen=True, slots=True)
 class Bar:
     """One span, as a bar of the waterfall. `begin_ms` counts from the trace's begin."""
 
@@ -60,6 +80,7 @@ class Bar:
     failed: bool
     notes: tuple[str, ...]
     denied: Denied | None
+    acted: list[Place]  # what else a policy did to it: a timeout, a fault, a limit
     attributes: dict[str, str]
     links: list[str]  # ids of other traces
 
@@ -98,7 +119,7 @@ class Traces:
         with connected(self._control) as mesh:
             data = mesh.GetTrace(GetTraceRequest(id=id_)).otlp
             policies = mesh.ListPolicies(ListPoliciesRequest()).policies
-        return waterfall(Trace.of(otlp.decode(data)), policies)
+        return waterfall(Trace.of(otlp.decode(data)), [decode_policy(each) for each in policies])
 
     def _along(
         self, mesh: ControlServiceStub, summaries: Iterable[TraceSummary], asked: Asked
@@ -127,15 +148,20 @@ def calls(spans: Iterable[Span]) -> frozenset[tuple[str, str]]:
     An Envoy's span of a single attempt does not name it; the span above does.
     """
     nodes = {span.id: (attributes(span).get("node_id", ""), span.parent) for span in spans}
-    found = set()
-    for node, parent in nodes.values():
+    pairs = ((_caller(parent, nodes), node) for node, parent in nodes.values() if node)
+    return frozenset((caller, node) for caller, node in pairs if caller != node)
+
+
+def _caller(above: str, nodes: Mapping[str, tuple[str, str]]) -> str:
+    """The nearest proxy above, each span looked at once: what senders make up may go in circles."""
+    seen: set[str] = set()
+    while above in nodes and above not in seen:
+        seen.add(above)
+        node, parent = nodes[above]
+        if node:
+            return node
         above = parent
-        while above in nodes and not nodes[above][0]:
-            above = nodes[above][1]
-        caller = nodes[above][0] if above in nodes else ""
-        if node and node != caller:
-            found.add((caller, node))
-    return frozenset(found)
+    return ""
 
 
 def waterfall(trace: Trace, policies: Sequence[Policy]) -> Waterfall:
@@ -159,7 +185,28 @@ def _bar(span: Span, begin: int, policies: Sequence[Policy]) -> Bar:
         ended=said.ended,
         failed=said.failed,
         notes=said.notes,
-        denied=denied(said.denial, f"{namespace}/{name}", policies) if said.denial else None,
+        denied=_denied(
+            Refused(tags.get("response_code_details", ""), f"{namespace}/{name}", method=span.what), policies
+        ),
+        acted=[place for each in said.acted for place in _acted(each, policies)],
         attributes={key: value for key, value in tags.items() if value not in {"", "-"}},
         links=[link.trace_id.hex() for link in trace_pb2.Span.FromString(span.body).links],
     )
+
+
+def _denied(refused: Refused, policies: Sequence[Policy]) -> Denied | None:
+    why = explained(refused, policies)
+    if why is None:
+        return None
+    cited = (*why.acted, *why.asked)
+    return Denied(why.what, [_place(each.kind, each.namespace, each.name, each.where, each.says) for each in cited])
+
+
+def _acted(acted: Acted, policies: Sequence[Policy]) -> Iterator[Place]:
+    for each in policies:
+        if each.kind == acted.kind and acted.host in each.hosts:
+            yield _place(each.kind, each.namespace, each.name, each.where, acted.what)
+
+
+def _place(kind: str, namespace: str, name: str, where: Where, says: str) -> Place:
+    return Place(f"{kind} {namespace}/{name}", where.file, where.line, says)

@@ -56,3 +56,8 @@ export function place(file, line) {
   const parts = file.split("/");
   return `${parts.slice(-3).join("/")}${line ? `:${line}` : ""}`;
 }
+
+/** `ChatService/SendMessage` of `/chat.v1.ChatService/SendMessage`. */
+export function method(what) {
+  return what.replace(/^\/(?:[\w.]*\.)?(\w+\/\w+)$/, "$1");
+}

@@ -1,9 +1,17 @@
 // A log line's meaning, if it is one JSON object, as our programs and Envoy's access log write; else its text and time.
 
+import { duration, method } from "./format.js";
+
 const TIME = /\d{4}-\d\d-\d\d[T ](\d\d:\d\d:\d\d(?:[.,]\d{1,3})?)\d*(Z|[+-]\d\d:?\d\d)?/;
 const LEVELS = { error: "bad", critical: "bad", warning: "warn", warn: "warn" };
 // Said already in a place of its own, or the same in every line.
-const KNOWN = new Set(["time", "level", "event", "logger", "pod", "version", "trace_id", "span_id", "start_time"]);
+const KNOWN = new Set(["time", "start_time", "level", "event", "logger", "pod", "version", "trace_id", "span_id", "method", "path", "code", "grpc_status", "response_code", "latency_ms"]);
+
+// Asked for when something is strange, and in the way until then.
+const USUAL = new Set([
+  ...["authority", "downstream_remote_address", "http_method", "protocol", "request_bytes", "request_id", "requested_server_name", "response_bytes"],
+  ...["route_name", "upstream_cluster", "upstream_host", "upstream_peer", "upstream_request_attempt_count", "user"],
+]);
 
 /** {time, tone, trace, parts: [[kind, words]]} of a line. */
 export function parseLine(raw) {
@@ -20,13 +28,26 @@ export function parseLine(raw) {
 
 function structured(fields) {
   const when = fields.time ?? fields.start_time ?? "";
-  const tone = LEVELS[String(fields.level).toLowerCase()] ?? (isFailure(fields) ? "warn" : null);
-  const parts = fields.event ? [["event", fields.event]] : [];
+  const failure = isFailure(fields);
+  const tone = LEVELS[String(fields.level).toLowerCase()] ?? (failure ? "warn" : null);
+  const parts = [];
+  const first = (kind, words) => words && parts.push([kind, words]);
+  first("event", fields.event);
+  first("value", method(String(fields.method?.startsWith?.("/") ? fields.method : (fields.path ?? ""))));
+  first(failure ? "failure" : "value", String(fields.code ?? fields.grpc_status ?? fields.response_code ?? ""));
+  first("value", fields.latency_ms === undefined ? "" : duration(Number(fields.latency_ms)));
   for (const [name, value] of Object.entries(fields)) {
     if (KNOWN.has(name) || value === null || value === "" || value === "-") continue;
-    parts.push(["field", `${name}=`], ["value", typeof value === "object" ? JSON.stringify(value) : String(value)]);
+    const words = typeof value === "object" ? JSON.stringify(value) : String(value);
+    const usual = USUAL.has(name) || words === "via_upstream";
+    parts.push([usual ? "more" : "field", `${name}=${name === "peer" ? shortPeer(words) : words}`]);
   }
   return { time: local(when), tone, trace: fields.trace_id || null, parts };
+}
+
+/** `mesh/gateway` of `spiffe://cluster.local/ns/mesh/sa/gateway`. */
+function shortPeer(id) {
+  return id.replace(/^spiffe:\/\/[^/]*\/ns\/([^/]+)\/sa\/([^/]+)$/, "$1/$2");
 }
 
 function isFailure(fields) {

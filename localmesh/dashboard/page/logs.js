@@ -15,13 +15,14 @@ export function logsView() {
   const lines = h("ol", { class: "lines", tabindex: 0, "aria-label": "Log lines" });
   const title = h("h1", {}, "Logs");
   const wanted = h("input", { type: "search", placeholder: "only lines with …", "aria-label": "Only lines with", input: () => filter() });
+  const whole = h("input", { type: "checkbox", change: () => lines.classList.toggle("whole", whole.checked) });
   const at = h("button", { type: "button", class: "quiet", hidden: true, click: () => toEnd() }, "↓ follow");
   const nothing = empty("Nothing written yet.");
   const element = h(
     "div",
     { class: "split" },
     h("nav", { class: "card side", "aria-label": "Pods" }, list),
-    h("section", { class: "card grow logs" }, h("div", { class: "tools" }, title, wanted, at), lines, nothing),
+    h("section", { class: "card grow logs" }, h("div", { class: "tools" }, title, at, h("label", {}, whole, "all fields"), wanted), lines, nothing),
   );
   let pod = null;
   let stop = () => {};
@@ -89,11 +90,11 @@ function item({ key, words }) {
   return h("li", {}, h("a", { href: address("logs", key.split("/")) }, h("span", { class: "dot" }), words));
 }
 
-/** One line: time, program, and what a structured line says, or the line itself. */
-export function lineOf({ program, pod, text: raw }) {
+/** One line: time, program, what it says, and a link to its trace. */
+export function lineOf({ program, pod, text: raw }, linked = true) {
   const said = parseLine(raw);
   const words = said.parts.map(([kind, value]) => h("span", { class: kind }, value));
-  const trace = said.trace ? h("a", { class: "trace", href: address("traces", [said.trace]) }, "trace") : null;
+  const trace = linked && said.trace ? h("a", { class: "trace", href: address("traces", [said.trace]) }, "trace") : null;
   return h(
     "li",
     { "data-tone": said.tone, "data-raw": raw.toLowerCase(), title: raw },

@@ -1,12 +1,11 @@
 // One trace: its spans as a waterfall, who denied what, and the log lines of its calls.
 
-import { empty, h, text } from "./dom.js";
-import { duration, moment, place } from "./format.js";
+import { empty, h, set, text } from "./dom.js";
+import { clock, duration, method, moment, place } from "./format.js";
 import { ask } from "./live.js";
 import { lineOf } from "./logs.js";
 import { policyAddress } from "./policies.js";
 import { address } from "./route.js";
-import { method } from "./traces.js";
 
 const TICKS = 4;
 // How often, and how long after each other, a trace is asked for again: spans come in for some seconds after its end.
@@ -34,6 +33,7 @@ export function traceView(leave) {
   let asking = new AbortController();
   let timer = 0;
   let drawn = "";
+  let pods = new Map(); // their names, by address
 
   const load = async (id, rest) => {
     asking.abort();
@@ -58,16 +58,17 @@ export function traceView(leave) {
     const ordered = tree(trace.spans);
     const root = ordered[0].span;
     text(title, method(root.what));
-    text(about, `${duration(trace.ms)} · ${trace.spans.length} spans · ${moment(trace.started_at)} · ${trace.id}`);
-    axis.replaceChildren(h("span"), h("div", { class: "ticks" }, Array.from({ length: TICKS + 1 }, (_, index) => tick(index, trace.ms))));
+    text(about, `${duration(trace.ms)} · ${trace.spans.length} span${trace.spans.length > 1 ? "s" : ""} · ${clock(trace.started_at, 3)} · ${trace.id}`);
+    set(about, "title", moment(trace.started_at));
+    axis.replaceChildren(h("span"), h("div", { class: "ticks" }, Array.from({ length: TICKS }, (_, index) => tick(index, trace.ms))), h("span", { class: "long" }, duration(trace.ms)));
     const open = new Set([...spans.querySelectorAll("details[open]")].map((one) => one.dataset.id));
     const focused = document.activeElement?.closest?.(".spans details")?.dataset.id;
     const first = ordered.find(({ span }) => span.denied)?.span;
     denial.hidden = !first;
-    denial.replaceChildren(...(first ? [h("p", { class: "dim" }, `Denied at ${first.who}`), deniedBy(first.denied)] : []));
-    spans.replaceChildren(...ordered.map(({ span, depth }) => spanOf(span, depth, trace, open.has(span.id))));
+    denial.replaceChildren(...(first ? [deniedBy(first.denied)] : []));
+    spans.replaceChildren(...ordered.map(({ span, depth }) => spanOf(span, depth, trace, words(span, pods), open.has(span.id))));
     if (focused) spans.querySelector(`[data-id="${CSS.escape(focused)}"] summary`)?.focus();
-    lines.replaceChildren(...said.map(lineOf));
+    lines.replaceChildren(...said.map((line) => lineOf(line, false)));
     lines.hidden = !said.length;
     noLines.hidden = said.length > 0;
   };
@@ -86,7 +87,9 @@ export function traceView(leave) {
       missing.hidden = true;
       load(id, MORE_MS);
     },
-    update() {},
+    update(reading) {
+      pods = new Map((reading.status?.pods ?? []).map((pod) => [pod.address, pod.name]));
+    },
     close() {
       clearTimeout(timer);
       asking.abort();
@@ -119,30 +122,32 @@ function grouped(spans, ids) {
 }
 
 function tick(index, ms) {
-  const mark = h("span", { class: "tick" }, duration((ms * index) / TICKS));
+  const mark = h("span", { class: "tick" }, index ? duration((ms * index) / TICKS) : "0");
   mark.style.left = `${(100 * index) / TICKS}%`;
   return mark;
 }
 
-function spanOf(span, depth, trace, open) {
+function spanOf(span, depth, trace, what, open) {
   const bar = h("span", { class: "bar" });
-  const long = h("span", { class: "long" }, duration(span.ms));
   const begin = (100 * span.begin_ms) / (trace.ms || 1);
   const width = Math.max(0.35, (100 * span.ms) / (trace.ms || 1));
   bar.style.left = `${begin}%`;
   bar.style.width = `${width}%`;
-  // The duration stands behind the bar, or before it where there is no room behind.
-  if (begin + width > 84) long.style.right = `${100 - begin + 0.7}%`;
-  else long.style.left = `${begin + width + 0.7}%`;
   const tag = span.failed ? h("span", { class: "tag", "data-tone": "bad" }, span.ended || "error") : null;
-  const name = h("span", { class: "who" }, h("span", { class: "pod" }, span.who), h("span", { class: "role" }, span.role), h("span", { class: "what" }, method(span.what)), tag);
+  const name = h("span", { class: "who" }, h("span", { class: "pod" }, span.who), h("span", { class: "role" }, span.role), h("span", { class: "what" }, what), tag);
   name.style.paddingLeft = `${Math.min(depth, 12) * 12}px`;
-  const spoken = `${span.who} ${span.role}: ${method(span.what)}, ${duration(span.ms)} from ${duration(span.begin_ms)}${span.failed ? `, ${span.ended}` : ""}`;
-  const summary = h("summary", { "aria-label": spoken }, name, h("span", { class: "lane" }, bar, long));
+  const spoken = `${span.who} ${span.role}: ${what}, ${duration(span.ms)} from ${duration(span.begin_ms)}${span.failed ? `, ${span.ended}` : ""}`;
+  const summary = h("summary", { "aria-label": spoken }, name, h("span", { class: "lane" }, bar), h("span", { class: "long" }, duration(span.ms)));
   const proxy = !["client", "server", ""].includes(span.role);
   const details = h("details", { role: "listitem", "data-id": span.id, "data-hue": hue(span.service), "data-proxy": proxy, "data-wrong": span.failed }, summary, inside(span));
   details.open = open;
   return details;
+}
+
+/** What a span did, in a word: the method's name, or the pod that an attempt went to. */
+function words(span, pods) {
+  const tried = span.what.match(/^→ ([\d.]+):\d+$/);
+  return tried ? `→ ${pods.get(tried[1]) ?? tried[1]}` : method(span.what).split("/").at(-1);
 }
 
 /** Programs and their proxies share a colour: `chat` and `chat.mesh`, `user` and `user-v1.mesh`. */
@@ -159,6 +164,7 @@ function inside(span) {
     "div",
     { class: "inside" },
     span.denied ? deniedBy(span.denied) : null,
+    span.acted.length ? places(span.acted) : null,
     span.notes.map((note) => h("p", {}, note)),
     span.links.map((id) => h("p", {}, "linked to trace ", h("a", { href: address("traces", [id]) }, id))),
     h("dl", {}, rows.flatMap(([key, value]) => [h("dt", {}, key), h("dd", {}, value)])),
@@ -167,10 +173,9 @@ function inside(span) {
 
 /** Why a call was denied, each rule a link to its place. */
 function deniedBy(denied) {
-  return h(
-    "div",
-    { class: "denied" },
-    h("p", {}, h("strong", {}, denied.says), denied.places.length ? ":" : "."),
-    h("ul", {}, denied.places.map((one) => h("li", {}, h("a", { href: policyAddress(one.file, one.line) }, one.name), " ", h("code", {}, place(one.file, one.line)), h("span", { class: "dim" }, ` ${one.says}`)))),
-  );
+  return h("div", { class: "denied" }, h("p", {}, h("strong", {}, denied.says), denied.places.length ? ":" : "."), places(denied.places));
+}
+
+function places(found) {
+  return h("ul", {}, found.map((one) => h("li", {}, h("a", { href: policyAddress(one.file, one.line) }, `${one.policy}, ${place(one.file, one.line)}`), h("span", { class: "dim" }, ` ${one.says}`))));
 }

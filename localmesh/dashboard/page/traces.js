@@ -1,7 +1,7 @@
 // Traces: a list that goes on by itself, its filters (which are part of the address), and one trace beside it.
 
 import { empty, h, keyed, set, text } from "./dom.js";
-import { clock, duration, moment } from "./format.js";
+import { clock, duration, method, moment } from "./format.js";
 import { ask } from "./live.js";
 import { address } from "./route.js";
 import { traceView } from "./trace.js";
@@ -22,7 +22,7 @@ export function tracesView() {
     "section",
     { class: "card list", "aria-labelledby": "traces-title" },
     h("div", { class: "tools" }, h("h1", { id: "traces-title" }, "Traces"), paused),
-    h("form", { class: "tools filters", submit: (event) => event.preventDefault() }, h("label", {}, "service", service), h("label", {}, failed, "errors"), h("label", {}, "slower than", slower, "ms"), arrow),
+    h("form", { class: "tools filters", submit: (event) => event.preventDefault() }, h("label", {}, "service", service), h("label", {}, failed, "errors"), h("label", {}, "over", slower, "ms"), arrow),
     list,
     nothing,
   );
@@ -103,11 +103,6 @@ function known(select, value) {
 
 function shortly(workload) {
   return workload ? workload.split("/").at(-1) : "";
-}
-
-/** `ChatService/SendMessage` of `/chat.v1.ChatService/SendMessage`. */
-export function method(what) {
-  return what.replace(/^\/(?:[\w.]*\.)?(\w+\/\w+)$/, "$1");
 }
 
 function row() {
