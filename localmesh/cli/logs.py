@@ -13,18 +13,30 @@ MESH = "localmesh"
 
 
 @click.command()
-@click.argument("pod")
+@click.argument("pod", required=False)
 @click.option("--follow", "-f", is_flag=True, help="Go on as lines are written, until Ctrl-C.")
 @click.option("--container", "-c", default="", help="One of the pod's programs, such as `envoy`; without it all.")
 @click.option("--lines", "-n", default=100, show_default=True, help="Of each file, from its end; 0: only new ones.")
+@click.option("--trace", default="", metavar="ID", help="The lines of one call from all pods; a prefix is enough.")
+@click.option("--json", "as_json", is_flag=True, help="With --trace: the lines as they were written.")
 @click.pass_obj
-def logs(state: Path, pod: str, follow: bool, container: str, lines: int) -> None:
+def logs(state: Path, *, pod: str | None, follow: bool, container: str, lines: int, trace: str, as_json: bool) -> None:
     """What a pod's programs write. POD is `name` or `namespace/name`; `localmesh` is the control plane.
+
+    With --trace it is what one call left at every pod, in the order of time, and why it was denied if it was.
 
     \b
       localmesh logs user-v1-0
       localmesh logs gateway-0 -f -c envoy
+      localmesh logs --trace 4bf92f35
     """
+    if bool(pod) is bool(trace):
+        raise click.UsageError("name a POD, or a call with --trace ID")
+    if trace or not pod:
+        from localmesh.cli import call_logs  # noqa: PLC0415  (what it needs takes longer to load than to show a log)
+
+        call_logs.show(state, trace, as_json=as_json)
+        return
     found = files(dirs.of(state).logs, pod, container)
     for file in found:
         for line in _last(file, lines):

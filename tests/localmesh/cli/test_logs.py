@@ -1,5 +1,6 @@
 """`localmesh logs`, on files as the runtime writes them."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,52 @@ def test_an_unknown_pod_is_an_error_that_lists_the_known(state: Path) -> None:
 def test_an_unknown_pod_that_is_nearly_known_is_guessed(state: Path) -> None:
     with pytest.raises(MeshError, match="did you mean user-0"):
         files(state / "logs", "user_0", "")
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.fixture
+def called(state: Path) -> list[str]:
+    """The lines of a call that user's proxy refused."""
+    lines = [
+        json.dumps(
+            {"time": f"2026-11-22T22:00:01.{end}+00:00", "trace_id": TRACE, "method": "/x", "latency_ms": 1} | more
+        )
+        for end, more in (
+            ("300", {"code": "PERMISSION_DENIED", "upstream_cluster": "outbound|1||user"}),
+            (
+                "200",
+                {
+                    "code": "PERMISSION_DENIED",
+                    "peer": "spiffe://cluster.local/ns/mesh/sa/chat",
+                    "response_code_details": "rbac_access_denied_matched_policy[ns[mesh]-policy[never]-rule[0]]",
+                },
+            ),
+        )
+    ]
+    (state / "logs" / "mesh.gateway-0.envoy.log").write_text(lines[0] + "\n")
+    (state / "logs" / "mesh.user-0.envoy.log").write_text(lines[1] + "\n")
+    return lines
+
+
+def test_the_lines_of_a_call_come_from_all_pods_in_the_order_of_time_also_when_the_mesh_is_down(
+    state: Path, called: list[str]
+) -> None:
+    assert shown(state, "--trace", TRACE[:6], "--json").splitlines() == called[::-1]
+
+
+def test_a_denied_call_names_the_rule_and_who_called(state: Path, called: list[str]) -> None:
+    told = shown(state, "--trace", TRACE)
+    assert "mesh/user-0 refused /x from spiffe://cluster.local/ns/mesh/sa/chat: rule 1 of" in told
+    assert "AuthorizationPolicy mesh/never" in told
+
+
+def test_a_call_that_no_log_names_is_an_error_with_a_hint(state: Path) -> None:
+    with pytest.raises(MeshError, match="no log names the trace abcdef"):
+        shown(state, "--trace", "abcdef")
+
+
+@pytest.mark.parametrize("words", [[], ["user-0", "--trace", TRACE]])
+def test_logs_are_of_a_pod_or_of_a_call(state: Path, words: list[str]) -> None:
+    assert CliRunner().invoke(logs, words, obj=state).exit_code == 2
