@@ -92,12 +92,13 @@ def trace(state: Path, trace_id: str, as_json: bool) -> None:
       localmesh trace 4bf92f35 --json > trace.json
     """
     from localmesh.cli.waterfall import drawn  # noqa: PLC0415  (what reads spans: not for `traces`)
+    from localmesh.control.policies import decode_policy  # noqa: PLC0415
     from localmesh.observe import otlp  # noqa: PLC0415
     from localmesh.observe.traces import Trace  # noqa: PLC0415
 
     with connected(dirs.of(state).socket("control")) as mesh:
         data = mesh.GetTrace(GetTraceRequest(id=trace_id)).otlp
-        policies = mesh.ListPolicies(ListPoliciesRequest()).policies
+        policies = [decode_policy(each) for each in mesh.ListPolicies(ListPoliciesRequest()).policies]
     if as_json:
         click.echo(otlp.to_json(data))
         return

@@ -7,10 +7,11 @@ from datetime import datetime
 
 from rich.text import Text
 
-from localmesh.control.control_pb2 import Policy
+from localmesh.observe.denials import explained
+from localmesh.observe.policies import Policy
 from localmesh.observe.traces import NANOSECONDS, Trace
 from localmesh.observe.tree import Row, rows
-from localmesh.observe.words import ATTEMPT, Acted, Denial, Told, told
+from localmesh.observe.words import ATTEMPT, Acted, Told, told
 
 _BAR = 24
 
@@ -53,9 +54,15 @@ def took(seconds: float) -> str:
 
 def _line(row: Row, policies: Iterable[Policy]) -> _Line:
     said = told(row.span)
-    denied = (_denied(said.denial, policies),) if said.denial else ()
     acted = tuple(text for one in said.acted for text in _acting(one, policies))
-    return _Line(row, said, denied + acted + said.notes)
+    return _Line(row, said, tuple(_why(said, policies)) + acted + said.notes)
+
+
+def _why(said: Told, policies: Iterable[Policy]) -> Iterator[str]:
+    """Why a proxy answered by itself: the policy that refused the call, or Envoy's own word."""
+    if said.answered:
+        denial = explained(said.answered, policies)
+        yield from str(denial).splitlines() if denial else (said.answered.details,)
 
 
 def _named(lines: Iterable[_Line]) -> list[_Line]:
@@ -93,16 +100,4 @@ def _acting(acted: Acted, policies: Iterable[Policy]) -> Iterator[str]:
     for each in policies:
         full = {host if "." in host else f"{host}.{each.namespace}.svc.cluster.local" for host in each.hosts}
         if each.kind == acted.kind and acted.host in full:
-            yield f"{acted.what} by {each.kind} {each.namespace}/{each.name} ({each.file}:{each.line})"
-
-
-def _denied(denial: Denial, policies: Iterable[Policy]) -> str:
-    """Which rule denied a call, and where it stands if it is still in force."""
-    if not denial.policy:
-        return "denied: no rule of an AuthorizationPolicy allows it"
-    text = f"denied by AuthorizationPolicy {denial.namespace}/{denial.policy}, rule {denial.rule + 1}"
-    for each in policies:
-        if (each.kind, each.namespace, each.name) == ("AuthorizationPolicy", denial.namespace, denial.policy):
-            rule = each.rules[denial.rule] if denial.rule < len(each.rules) else None
-            return f"{text} ({rule.file}:{rule.line})" if rule else f"{text} ({each.file}:{each.line})"
-    return text
+            yield f"{acted.what} by {each.kind} {each.namespace}/{each.name} ({each.where.file}:{each.where.line})"

@@ -1,4 +1,4 @@
-"""What a span says, in words: who made it, how the call ended, and which policy acted.
+"""What a span says, in words: who made it, how the call ended, and what a proxy did with it.
 
 Envoy's tags: https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/observability/tracing; those that Envoy
 does not set by itself (route, attempts, details) come from deploy/istio/telemetry.yaml, named as in the access log.
@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import grpc
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from localmesh.observe.denials import Refused
 from localmesh.observe.spans import Span, attributes, texts
 
 FLAGS = {
@@ -53,22 +54,8 @@ _DOING = {
 ATTEMPT = "attempt"
 _CODES = frozenset(code.name for code in grpc.StatusCode)
 _OUTBOUND = re.compile(r"outbound\|\d+\|[^|]*\|(.+)")
-_DENIED = re.compile(r"rbac_access_denied_matched_policy\[(.*)\]")
-_RULE = re.compile(r"ns\[(?P<namespace>[^\]]*)\]-policy\[(?P<policy>[^\]]*)\]-rule\[(?P<rule>\d+)\]")
 # Response code details of a call that came through.
 _USUAL = frozenset({"", "-", "via_upstream"})
-
-
-@dataclass(frozen=True, slots=True)
-class Denial:
-    """A call that was denied by AuthorizationPolicies. `rule` counts from 0.
-
-    Without a policy no ALLOW rule matched, which denies as well.
-    """
-
-    namespace: str = ""
-    policy: str = ""
-    rule: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +77,7 @@ class Told:
     ended: str  # a gRPC status, an HTTP status, or ERROR; empty where nothing is known
     failed: bool
     notes: tuple[str, ...] = ()
-    denial: Denial | None = None
+    answered: Refused | None = None  # a proxy answered the call itself: what there is to explain it by
     acted: tuple[Acted, ...] = ()
 
 
@@ -107,7 +94,7 @@ def told(span: Span) -> Told:
         ended=_ended(said, span),
         failed=span.failed,
         notes=tuple(_proxy_notes(said) if proxy else _notes(message)),
-        denial=_denial(said.get("response_code_details", "")),
+        answered=_answered(said, span) if proxy else None,
         acted=() if attempt else tuple(_acted(said)),
     )
 
@@ -149,9 +136,6 @@ def _proxy_notes(said: Mapping[str, str]) -> Iterator[str]:
     attempts = said.get("upstream_request_attempt_count", "-")
     if attempts.isdigit() and int(attempts) > 1:
         yield f"{attempts} attempts"
-    details = said.get("response_code_details", "")
-    if details not in _USUAL and _DENIED.match(details) is None:
-        yield details
     for key, word in (("upstream_transport_failure_reason", "no connection"), ("grpc.message", "")):
         text = unquote(said.get(key, ""))
         if text not in {"", "-"}:
@@ -180,9 +164,10 @@ def _notes(message: trace_pb2.Span) -> Iterator[str]:
         yield f"linked to span {link.span_id.hex()} of trace {link.trace_id.hex()}"
 
 
-def _denial(details: str) -> Denial | None:
-    matched = _DENIED.match(details)
-    if matched is None:
+def _answered(said: Mapping[str, str], span: Span) -> Refused | None:
+    details = said.get("response_code_details", "")
+    if details in _USUAL:
         return None
-    rule = _RULE.fullmatch(matched[1])
-    return Denial(rule["namespace"], rule["policy"], int(rule["rule"])) if rule else Denial()
+    name, _, namespace = said.get("node_id", "").rpartition(".")
+    caller = said.get("peer", "-")
+    return Refused(details, f"{namespace}/{name}", "" if caller == "-" else caller, span.what)

@@ -1,7 +1,9 @@
 """One trace as it is drawn for a person."""
 
 from localmesh.cli.waterfall import drawn, took
-from localmesh.control.control_pb2 import Policy, PolicyRule
+from localmesh.errors import Where
+from localmesh.observe.policies import Policy
+from localmesh.observe.rules import PolicyRule
 from localmesh.observe.traces import Trace
 from tests.localmesh.observe.otlp_spans import CLIENT, SERVER, span, taken
 
@@ -14,11 +16,15 @@ POLICIES = [
         kind="AuthorizationPolicy",
         namespace="mesh",
         name="user",
-        file="deploy/istio/security.yaml",
-        line=40,
-        rules=[PolicyRule(file="deploy/istio/security.yaml", line=48), PolicyRule(file="f.yaml", line=61)],
+        where=Where("security.yaml", 40),
+        pods=("mesh/user-0",),
+        action="ALLOW",
+        rules=(
+            PolicyRule(Where("security.yaml", 48), "POST /a"),
+            PolicyRule(Where("security.yaml", 61), "POST /b"),
+        ),
     ),
-    Policy(kind="VirtualService", namespace="mesh", name="user", file="user.yaml", line=7, hosts=["user"]),
+    Policy(kind="VirtualService", namespace="mesh", name="user", where=Where("user.yaml", 7), hosts=("user",)),
 ]
 
 
@@ -54,14 +60,16 @@ def test_each_span_has_a_line_with_its_bar_in_the_time_of_the_whole() -> None:
     ]
 
 
-def test_a_denial_names_the_place_of_its_rule() -> None:
+def test_a_denial_names_the_rule_and_its_place() -> None:
     said = proxy(node_id="user-0.mesh", grpc__status_code="7", response_code_details=DENIED)
-    assert "denied by AuthorizationPolicy mesh/user, rule 2 (f.yaml:61)" in lines(gateway_call(said))[-1]
+    sentence, rule = lines(gateway_call(said))[-2:]
+    assert sentence.strip() == "mesh/user-0 refused /u/Get: rule 2 of AuthorizationPolicy mesh/user denies it"
+    assert rule.strip() == "AuthorizationPolicy mesh/user (security.yaml:61): POST /b"
 
 
-def test_a_policy_that_is_no_longer_in_force_is_named_without_a_place() -> None:
-    said = proxy(node_id="user-0.mesh", response_code_details=DENIED.replace("[user]", "[gone]"))
-    assert lines(gateway_call(said))[-1].endswith("denied by AuthorizationPolicy mesh/gone, rule 2")
+def test_what_a_proxy_answered_for_another_reason_is_told_in_its_own_word() -> None:
+    said = proxy(node_id="user-0.mesh", response_code_details="response_timeout")
+    assert lines(gateway_call(said))[-1].strip() == "response_timeout"
 
 
 def test_the_virtual_service_of_the_called_host_is_named_where_it_acted() -> None:

@@ -1,6 +1,7 @@
 """What one span says to a person. The proxies' spans are as a real Envoy sent them; tests/mesh sees them made."""
 
-from localmesh.observe.words import Acted, Denial, told
+from localmesh.observe.denials import Refused
+from localmesh.observe.words import Acted, told
 from tests.localmesh.observe.otlp_spans import CLIENT, SERVER, keys, one, span
 
 OUT = "outbound|50051|v1|user.mesh.svc.cluster.local"
@@ -40,16 +41,14 @@ def test_an_app_is_known_by_its_pod_and_says_what_it_noted() -> None:
     )
 
 
-def test_a_denial_names_the_policy_and_the_rule() -> None:
+def test_what_a_proxy_answered_by_itself_can_be_explained() -> None:
     details = "rbac_access_denied_matched_policy[ns[mesh]-policy[no-get]-rule[3]]"
-    denied = told(one(span(said=AT_SERVER | {"grpc.status_code": "7", "response_code_details": details})))
-    assert denied.denial == Denial("mesh", "no-get", 3)
+    caller = "spiffe://cluster.local/ns/mesh/sa/chat"
+    said = AT_SERVER | {"grpc.status_code": "7", "response_code_details": details, "peer": caller}
+    denied = told(one(span(said=said)))
+    assert denied.answered == Refused(details, "mesh/user-v1-0", caller, "/user.v1.UserService/GetUser")
     assert (denied.ended, denied.failed, denied.notes) == ("PERMISSION_DENIED", True, ())
-
-
-def test_a_call_that_no_rule_allows_is_a_denial_without_a_policy() -> None:
-    details = "rbac_access_denied_matched_policy[none]"
-    assert told(one(span(said=AT_SERVER | {"response_code_details": details}))).denial == Denial()
+    assert told(one(span(said=AT_SERVER | CAME_THROUGH))).answered is None
 
 
 def test_flags_attempts_details_and_failures_are_noted_and_whose_doing_a_flag_is() -> None:
@@ -66,13 +65,15 @@ def test_flags_attempts_details_and_failures_are_noted_and_whose_doing_a_flag_is
         "URX: all attempts of the retry policy are used up",
         "UF: no connection to the service",
         "3 attempts",
-        "upstream_reset_before_response_started",
         "no connection: delayed connect error: Connection refused",
         "no way",
         "route user-reads",
     )
-    assert [(each.kind, each.host) for each in failed.acted] == [("VirtualService", "user.mesh.svc.cluster.local")]
-    assert all(isinstance(each, Acted) for each in failed.acted)
+    (acted,) = failed.acted
+    assert isinstance(acted, Acted)
+    assert (acted.kind, acted.host) == ("VirtualService", "user.mesh.svc.cluster.local")
+    assert failed.answered is not None
+    assert failed.answered.details == "upstream_reset_before_response_started"
 
 
 def test_a_call_of_grpc_without_a_status_and_a_call_of_plain_http_say_so() -> None:
