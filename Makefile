@@ -100,6 +100,13 @@ kind-up: keys ## The bundle on a kind cluster under Istio, from whatever is ther
 kind-forward: install ## The cluster's gateway at 127.0.0.1:8080, until Ctrl-C
 	@$(BIN)/python -m deploy.kind forward
 
+kind-jaeger: install ## Traces: the page of Jaeger, until Ctrl-C
+kind-prometheus: install ## Metrics and alerts: the page of Prometheus
+kind-grafana: install ## Dashboards, where COMPONENTS had grafana
+kind-kiali: install ## The mesh as a graph, where COMPONENTS had kiali
+kind-jaeger kind-prometheus kind-grafana kind-kiali:
+	@$(BIN)/python -m deploy.kind $(@:kind-%=%)
+
 kind-test: keys ## tests/mesh against the cluster
 	@$(BIN)/python -m deploy.kind echo
 	@$(BIN)/python -m pytest tests/mesh --mesh=kind
@@ -176,4 +183,4 @@ bench-profile: keys ## Where the CPU of one GetUser goes, stage by stage
 
 .PHONY: help install protos keys lock up down clean status dashboard demo chat token check format test conformance docs \
   bench bench-startup bench-policy-edit bench-compile bench-get bench-send bench-profile \
-  doctor kind-up kind-forward kind-test kind-down $(addprefix check-,$(CHECKS))
+  doctor kind-up kind-forward kind-jaeger kind-prometheus kind-grafana kind-kiali kind-test kind-down $(addprefix check-,$(CHECKS))

@@ -10,5 +10,6 @@ overlay    the kustomization that is applied: deploy/k8s and deploy/istio, tags 
 istio      istioctl install, with or without its CNI agent
 ready      waiting until everything runs, and what one would look at where it does not
 pods       the pods as an operator sees them, and kill -9
+ways       the gateway and the pages of the components, at 127.0.0.1
 up         all of it in order
 """

@@ -1,14 +1,11 @@
-"""`python -m deploy.kind doctor|up|down|forward|echo`: what the Makefile's kind targets run."""
+"""`python -m deploy.kind doctor|up|down|forward|echo|jaeger|…`: what the Makefile's kind targets run."""
 
 import os
 import shutil
-import subprocess
 import sys
-import time
 
-from deploy.kind import cluster, doctor, images, up
+from deploy.kind import cluster, doctor, images, up, ways
 from deploy.kind.commands import Failed
-from deploy.kind.kubectl import Kubectl
 from deploy.kind.settings import Settings
 
 INTERRUPTED = 130  # what a shell calls a command that SIGINT ended
@@ -23,16 +20,6 @@ def down(settings: Settings) -> None:
     """The cluster and what was generated for it are gone; images and secrets stay."""
     cluster.removed(settings)
     shutil.rmtree(settings.work, ignore_errors=True)
-
-
-def forward(settings: Settings) -> None:
-    """The gateway on 127.0.0.1 until Ctrl-C. It leads to one pod, so when that goes it is opened anew, to another."""
-    kubectl = Kubectl(settings.context)
-    command = kubectl.words("-n", "mesh", "port-forward", "svc/gateway", f"{settings.port}:80")
-    while True:
-        ended = subprocess.run(command, check=False, timeout=None).returncode
-        say(f"the forward ended ({ended}); opening another")
-        time.sleep(1)
 
 
 def echo(settings: Settings) -> None:
@@ -53,7 +40,9 @@ def main(words: list[str]) -> int:
             case ["down"]:
                 down(settings)
             case ["forward"]:
-                forward(settings)
+                ways.gateway(settings, say)
+            case [name] if name in ways.PAGES:
+                ways.page(settings, name, say)
             case ["echo"]:
                 echo(settings)
             case _:

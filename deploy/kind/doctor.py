@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deploy.kind import commands
 from deploy.kind.settings import Settings
+from deploy.kind.ways import GATEWAY
 
 ISTIO = (1, 30)
 _GB = 1 << 30
@@ -66,7 +67,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
     if docker.verdict is Verdict.GOOD:
         yield memory_found()
         yield disk_found()
-    yield port_found(settings.port)
+    yield port_found(GATEWAY.opened_at(settings))
 
 
 def healthy(settings: Settings, tell: Callable[[str], None]) -> bool:

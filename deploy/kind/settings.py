@@ -24,7 +24,7 @@ class Settings:
     docker_build_args: tuple[str, ...]
     skip_pull: bool  # nothing is pulled: what docker has is loaded, and what it has not must be on the nodes
     components: tuple[str, ...]  # folders of deploy/components and deploy/observability
-    port: int  # of 127.0.0.1, for kind-forward
+    port: int  # of 127.0.0.1, for the way that is opened; 0: its own
 
     @classmethod
     def read(cls, environ: Mapping[str, str]) -> Self:
@@ -42,7 +42,7 @@ class Settings:
             docker_build_args=tuple(shlex.split(text("DOCKER_BUILD_ARGS"))),
             skip_pull=text("SKIP_PULL").lower() not in {"", "0", "no", "false"},
             components=tuple(text("COMPONENTS", DEFAULT_COMPONENTS).replace(",", " ").split()),
-            port=int(text("PORT", "8080")),
+            port=int(text("PORT", "0")),
         )
 
     @property

@@ -9,6 +9,7 @@ from deploy.kind import cluster, doctor, images, istio, overlay, ready
 from deploy.kind.commands import Failed
 from deploy.kind.kubectl import Kubectl
 from deploy.kind.settings import Settings
+from deploy.kind.ways import GATEWAY, PAGES
 
 Tell = Callable[[str], None]
 
@@ -31,7 +32,10 @@ class Step:
 def up(settings: Settings, tell: Tell) -> None:
     """All steps. Raises Failed after telling what one would look at."""
     follow(steps(settings, tell), Kubectl(settings.context), tell)
-    tell(CALL.format(context=settings.context, port=settings.port))
+    tell(CALL.format(context=settings.context, port=GATEWAY.opened_at(settings)))
+    for name in settings.components:
+        if name in PAGES:
+            tell(f"  make kind-{name:<12} its page, at 127.0.0.1:{PAGES[name].here}")
 
 
 CALL = """

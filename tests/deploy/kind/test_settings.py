@@ -8,7 +8,7 @@ from deploy.kind.settings import ROOT, Settings
 def test_without_variables_the_defaults_hold_and_an_empty_one_counts_as_missing() -> None:
     settings = Settings.read({})
     assert settings == Settings.read(dict.fromkeys(["CLUSTER", "ISTIO_ARGS", "COMPONENTS", "PORT", "SKIP_PULL"], ""))
-    assert (settings.cluster, settings.context, settings.port) == ("localmesh", "kind-localmesh", 8080)
+    assert (settings.cluster, settings.context, settings.port) == ("localmesh", "kind-localmesh", 0)
     assert settings.kind_config == ROOT / "deploy" / "kind-config.yaml"
     assert (settings.components, settings.skip_pull) == (("kind", "jaeger", "prometheus"), False)
 

@@ -185,7 +185,7 @@ def test_without_docker_nothing_is_begun(world: World, settings: Settings) -> No
 
 
 def test_a_component_that_is_not_there_is_told_with_those_that_are(world: World, settings: Settings) -> None:
-    with pytest.raises(Failed, match=r"(?s)no component 'haa'.*ha, .*jaeger, kind, "):
+    with pytest.raises(Failed, match=r"(?s)no component 'haa'.*ha, .*jaeger, .*kind, "):
         up.up(replace(settings, components=("haa",)), world.told.append)
     assert verbs(world) == []
 
