@@ -1,7 +1,7 @@
 """Spans of work that is done once for many callers who wait for it: a commit of many messages, a query for many ids.
 
 Each caller has a span for its own wait. The work's span is a child of the first of them, so that the usual trace, of a
-lone caller, is one tree; it links to the waits of all, and each wait links to it. Nothing is recorded for callers
+lone caller, is one tree; it links to the waits of the others, and each of those to it. Nothing is recorded for callers
 whose calls are not.
 """
 
@@ -44,10 +44,10 @@ class Gathering:
 
     @contextmanager
     def _work(self, name: str, recorded: Sequence[Span], attributes: Mapping[str, AttributeValue]) -> Iterator[None]:
-        links = [Link(wait.get_span_context()) for wait in recorded[:MOST_LINKS]]
-        parent = set_span_in_context(recorded[0])
-        with span(self._tracer, name, parent=parent, links=links, attributes=attributes) as work:
-            for wait in recorded:
+        first, *others = recorded
+        links = [Link(wait.get_span_context()) for wait in others[:MOST_LINKS]]
+        with span(self._tracer, name, parent=set_span_in_context(first), links=links, attributes=attributes) as work:
+            for wait in others:
                 wait.add_link(work.get_span_context())
             yield
 
