@@ -4,8 +4,8 @@ Server, outermost first; each line says why it stands where it does:
 
     tracing          first: every log line of the call has its span, that of an unexpected exception too
     mapped errors    whatever leaves any of those below becomes a status with details
+    access log       sees the refused calls too, who was let in, and what metrics have counted
     metrics          counts every call, also those that auth or validation refuse
-    access log       sees the refused calls too, and who was let in
     replica headers  with the first response; a refused call has sent nothing yet
     deadlines        the time for a call includes the checks
     auth             before validation: a stranger learns nothing about the contract's bounds
@@ -36,8 +36,8 @@ def server_layers(settings: ServerSettings, telemetry: Telemetry) -> Mapping[str
     return {
         "tracing": tracing.traced(telemetry.tracer_provider),
         "mapped errors": outcome.mapped_errors(replica),
-        "metrics": telemetry.server_calls.counted,
         "access log": access.logged,
+        "metrics": telemetry.server_calls.counted,
         "replica headers": outcome.replica_headers(replica),
         "deadlines": deadlines.limited(settings.default_deadline_seconds, settings.max_deadline_seconds),
         "auth": auth.authenticated(verifier),

@@ -29,7 +29,7 @@ def _lines(stream: io.StringIO) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_each_call_is_one_json_line_on_each_side(serve: Serve, kind: str) -> None:
-    """Method, code, latency, peer, user, trace and pod; the same trace on both sides."""
+    """Method, code, latency, bytes, peer, user, trace and pod; the same trace on both sides."""
     stream = io.StringIO()
     with logs.to_stdout(level="info", pod="pod-0", version="v1", stream=stream):
         async with serve() as served:
@@ -43,6 +43,10 @@ async def test_each_call_is_one_json_line_on_each_side(serve: Serve, kind: str) 
     assert (server["peer"], server["user"]) == ("spiffe://cluster.local/ns/mesh/sa/chat", "ada")
     assert (server["pod"], server["version"]) == ("pod-0", "v1")
     assert server["latency_ms"] >= 0
+    request, response = {"unary": (8, 9), "client_stream": (7, 2), "server_stream": (6, 0), "bidi_stream": (8, 4)}[kind]
+    assert (server["request_bytes"], server["response_bytes"]) == (request, response)
+    assert client["request_bytes"] == request
+    assert client["response_bytes"] == (response if kind in {"server_stream", "bidi_stream"} else None)
     assert span.context is not None and server["trace_id"] == client["trace_id"] == f"{span.context.trace_id:032x}"
     assert server["span_id"] == f"{span.context.span_id:016x}"
 
