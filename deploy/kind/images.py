@@ -73,6 +73,24 @@ def load_others(settings: Settings, images: Iterable[str], tell: Tell) -> None:
             tell(f"{image} was not loaded, and the nodes will pull it: {str(error).splitlines()[0]}")
 
 
+def other_tags(settings: Settings, images: Iterable[str], tell: Tell) -> dict[str, str]:
+    """By repository, the tag to use in place of the named one: where nothing is pulled, and docker has only that.
+
+    Raises Failed.
+    """
+    found: dict[str, str] = {}
+    for image in images:
+        repository, _, tag = image.rpartition(":")
+        if "@" in image or "/" in tag or reachable(settings, image):
+            continue
+        listed = ["docker", "image", "ls", "--format", "{{.Tag}}", repository]
+        tags = [each for each in commands.output(listed, limit=30).split() if each != "<none>"]
+        if tags:
+            tell(f"{image} is not in docker, but {repository}:{tags[0]} is, and is used")
+            found[repository] = tags[0]
+    return found
+
+
 def reachable(settings: Settings, image: str) -> bool:
     """Whether pods can get this image: by a pull, from docker, or because every worker has it."""
     if not settings.skip_pull or _has(image):

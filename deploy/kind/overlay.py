@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from deploy.kind.commands import Failed
@@ -16,14 +17,24 @@ COMPONENTS = (ROOT / "deploy" / "components", ROOT / "deploy" / "observability")
 ANNOTATION = "localmesh.dev/image-id"
 
 
-def kustomization(folder: Path, tag: str, components: Sequence[str], image_ids: Mapping[str, str]) -> dict[str, Any]:
-    """The kustomization for `folder`, which names the bundle by relative paths. Raises Failed for no such component."""
+def kustomization(
+    folder: Path,
+    tag: str,
+    components: Sequence[str],
+    image_ids: Mapping[str, str],
+    other_tags: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
+    """The kustomization for `folder`, which names the bundle by relative paths. Raises Failed for no such component.
+
+    `tag` is of our images, `other_tags` of the repositories of others where they differ from what the bundle names.
+    """
+    tags = {f"localmesh/{service}": tag for service in SERVICES} | dict(other_tags)
     return {
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "resources": [_relative(ROOT / "deploy" / name, folder) for name in ("k8s", "istio")],
         "components": [_relative(each, folder) for each in component_folders(components)],
-        "images": [{"name": f"localmesh/{service}", "newTag": tag} for service in SERVICES],
+        "images": [{"name": name, "newTag": each} for name, each in tags.items()],
         "patches": [_marked(service, image_ids[service]) for service in SERVICES if service in image_ids],
     }
 

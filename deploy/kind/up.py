@@ -1,7 +1,7 @@
 """`make kind-up`: every step finds what is there and does the rest, so it may be run again from wherever it ended."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,7 @@ def steps(settings: Settings, tell: Tell) -> tuple[Step, ...]:
     """What is done, in order. The later ones read what the earlier ones made."""
     kubectl = Kubectl(settings.context)
     istio_arguments: list[str] = []
+    other_tags: dict[str, str] = {}
 
     def checked() -> None:
         overlay.component_folders(settings.components)  # a name misspelt is told before anything is made
@@ -68,16 +69,19 @@ def steps(settings: Settings, tell: Tell) -> tuple[Step, ...]:
     def loaded() -> None:
         images.load_ours(settings, overlay.SERVICES)
         istio_arguments[:] = istio.arguments(settings, tell)
-        folder = rendered(settings, settings.components)
-        bundle = images.of_others(kubectl("kustomize", str(folder)))
+        other_tags.update(images.other_tags(settings, of_bundle(), tell))
+        bundle = of_bundle()
         images.load_others(settings, [*bundle, *istio.own_images(istio_arguments)], tell)
+
+    def of_bundle() -> list[str]:
+        return images.of_others(kubectl("kustomize", str(rendered(settings, settings.components, other_tags))))
 
     def applied() -> None:
         components = settings.components
         if "without-cni" not in components and not istio.has_cni(kubectl):
             tell("Istio has no CNI agent here: the namespace `mesh` admits NET_ADMIN (component without-cni)")
             components = (*components, "without-cni")
-        apply(kubectl, ("-k", str(rendered(settings, components))), tell)
+        apply(kubectl, ("-k", str(rendered(settings, components, other_tags))), tell)
 
     return (
         Step("what this machine has", checked),
@@ -124,11 +128,11 @@ def apply(kubectl: Kubectl, words: Iterable[str], tell: Tell) -> None:
         return
 
 
-def rendered(settings: Settings, components: Sequence[str]) -> Path:
+def rendered(settings: Settings, components: Sequence[str], other_tags: Mapping[str, str]) -> Path:
     """The folder with this site's kustomization. Raises Failed."""
     ids = images.identifiers(settings, overlay.SERVICES)
     folder = settings.work
-    return overlay.written(folder, overlay.kustomization(folder, settings.image_tag, components, ids))
+    return overlay.written(folder, overlay.kustomization(folder, settings.image_tag, components, ids, other_tags))
 
 
 def _indented(tell: Tell) -> Tell:

@@ -56,6 +56,8 @@ def docker(world: dict[str, Any], words: list[str], line: str) -> str:
         if words[-1] not in images:
             raise SystemExit(f"No such image: {words[-1]}")
         return "120000000\n" if "Size" in line else f"sha256:{world.get('build', 'one')}\n"
+    elif words[:2] == ["image", "ls"]:
+        return "".join(f"{image.rpartition(':')[2]}\n" for image in images if image.rpartition(":")[0] == words[-1])
     elif words[0] == "pull":
         images.append(words[-1])
     elif words[0] == "inspect":

@@ -130,6 +130,21 @@ def test_with_skip_pull_the_cni_agent_stays_where_docker_or_the_nodes_have_it(wo
     assert "without-cni" not in (settings.work / "kustomization.yaml").read_text()
 
 
+def test_with_skip_pull_an_image_that_docker_has_under_another_tag_serves(world: World, settings: Settings) -> None:
+    world.set(images=["nats:2.11"])
+    up.up(replace(settings, skip_pull=True), world.told.append)
+    said = json.loads((settings.work / "kustomization.yaml").read_text())["images"]
+    assert {"name": "nats", "newTag": "2.11"} in said
+    assert "nats:2.12 is not in docker, but nats:2.11 is" in world.text
+
+
+def test_where_images_are_pulled_every_one_has_the_tag_of_the_bundle(world: World, settings: Settings) -> None:
+    world.set(images=["nats:2.11"])
+    up.up(settings, world.told.append)
+    said = json.loads((settings.work / "kustomization.yaml").read_text())["images"]
+    assert {each["name"] for each in said} == {"localmesh/user", "localmesh/chat"}
+
+
 def test_a_webhook_that_is_not_there_yet_is_waited_for(
     world: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
