@@ -142,7 +142,7 @@ check-buf-breaking:
 check-yaml:
 	@localmesh check deploy
 check-bundle:
-	@$(BIN)/python -m pytest -q tests/deploy/test_bundle.py tests/deploy/test_images.py
+	@$(BIN)/python -m pytest -q tests/deploy/test_bundle.py tests/deploy/test_images.py tests/deploy/test_metrics.py tests/deploy/test_shell.py
 
 format: install ## Format the code
 	@ruff format . && ruff check --fix . && buf format --write protos
@@ -178,9 +178,15 @@ bench-get: install ## A user by id: asyncpg's pool as it comes beside the store 
 bench-send: install ## Durable messages: group commit, a commit each, and NATS with sync always
 	@$(BIN)/python -m bench.send
 
+bench-mesh-cost: keys ## GetUser: bare grpc.aio, our service, through both sidecars, through the gateway
+	@$(BIN)/python -m bench.mesh_cost
+
+bench-list: keys ## 1,000,000 users as a stream, beside a COPY: rows per second, peak memory
+	@$(BIN)/python -m bench.list
+
 bench-profile: keys ## Where the CPU of one GetUser goes, stage by stage
 	@$(BIN)/python -m bench.profile
 
 .PHONY: help install protos keys lock up down clean status dashboard demo chat token check format test conformance docs \
-  bench bench-startup bench-policy-edit bench-compile bench-get bench-send bench-profile \
+  bench bench-startup bench-policy-edit bench-compile bench-get bench-send bench-mesh-cost bench-list bench-profile \
   doctor kind-up kind-forward kind-jaeger kind-prometheus kind-grafana kind-kiali kind-test kind-down $(addprefix check-,$(CHECKS))

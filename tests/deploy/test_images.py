@@ -47,6 +47,23 @@ def test_every_dependency_of_an_image_is_hashed_and_none_is_of_the_local_mesh() 
         assert "://" not in text
 
 
+def test_compiled_dependencies_are_locked_for_every_platform_that_has_a_wheel() -> None:
+    """An image for arm64 is built from the same lock: pip takes the wheel of its platform, if its hash is there."""
+    for name in ("requirements-services.lock", "requirements-stubs.lock"):
+        blocks = re.split(r"(?m)^(?=[\w.-]+==)", (ROOT / name).read_text())
+        hashes = {block.partition("==")[0]: block.count("--hash=") for block in blocks}
+        compiled = {"asyncpg", "cffi", "cryptography", "grpcio", "protobuf", "protovalidate"} | (
+            {"grpcio-tools"} if "stubs" in name else set()
+        )
+        # For one platform alone there are two: the wheel and the source.
+        assert {package: hashes[package] for package in compiled if hashes[package] < 6} == {}
+
+
+def test_no_stage_is_bound_to_one_platform() -> None:
+    for file in DOCKERFILES:
+        assert not re.search(r"amd64|x86_64|--platform", file.read_text())
+
+
 def test_the_images_have_the_versions_that_are_tested_here() -> None:
     here = locked("requirements.lock")
     for name in ("requirements-services.lock", "requirements-stubs.lock"):
