@@ -62,16 +62,16 @@ function header(words, tone) {
 function notices() {
   const { status, why, hint } = reading;
   const found = [];
-  if (!status) found.push({ key: "down", tone: "bad", title: `${sentence(why)}.`, lines: [], more: [hint ? `Try ${hint}. ` : "", "This page waits for it."] });
-  if (status?.problems.length) found.push({ key: "problems", tone: "bad", title: "The files on disk are not in force; the mesh runs as it did before.", lines: status.problems, more: [] });
-  if (status?.warnings.length) found.push({ key: "warnings", tone: "warn", title: `${status.warnings.length} warning${status.warnings.length > 1 ? "s" : ""}`, lines: status.warnings, more: [], folded: true });
+  if (!status) found.push({ key: "down", tone: "bad", title: `${sentence(why)}.`, lines: [], more: "This page waits for it.", hint });
+  if (status?.problems.length) found.push({ key: "problems", tone: "bad", title: "The files on disk are not in force; the mesh runs as it did before.", lines: status.problems });
+  if (status?.warnings.length) found.push({ key: "warnings", tone: "warn", title: `${status.warnings.length} warning${status.warnings.length > 1 ? "s" : ""}`, lines: status.warnings, folded: true });
   keyed(document.getElementById("notices"), found, (one) => JSON.stringify(one), notice);
 }
 
-function notice({ tone, title, lines, more, folded }) {
+function notice({ tone, title, lines, more, hint, folded }) {
   const list = h("ul", {}, lines.map((one) => h("li", {}, h("code", {}, place(one.file, one.line)), one.path ? ` ${one.path}: ` : " ", one.what, one.hint ? h("span", { class: "dim" }, ` ${one.hint}`) : null)));
   if (folded) return h("details", { class: "notice", "data-tone": tone }, h("summary", {}, title), list);
-  return h("section", { class: "notice", "data-tone": tone, role: "alert" }, h("p", {}, h("strong", {}, title), " ", ...more), lines.length ? list : null);
+  return h("section", { class: "notice", "data-tone": tone, role: "alert" }, h("p", {}, h("strong", {}, title), hint ? [" Try ", h("code", {}, hint), "."] : null, more ? ` ${more}` : null), lines.length ? list : null);
 }
 
 function sentence(words) {

@@ -7,6 +7,8 @@ import { topology } from "./topology.js";
 
 export const TONES = { Ready: "good", NotReady: "bad", Backoff: "bad", Stopping: "off", Stopped: "off" };
 
+const LEGEND = () => h("p", { class: "legend" }, "calls a second, share refused or failed ✕ · half within, 99 of 100 within · ", h("span", { "data-tone": "good" }, "lock"), ": mutual TLS");
+
 /** The view: see main.js for what a view is. */
 export function meshView() {
   const picture = topology();
@@ -21,7 +23,7 @@ export function meshView() {
   const element = h(
     "div",
     { class: "stack" },
-    h("section", { class: "card", "aria-labelledby": "calls" }, h("h1", { id: "calls" }, "Calls"), picture.element),
+    h("section", { class: "card", "aria-labelledby": "calls" }, h("div", { class: "tools" }, h("h1", { id: "calls" }, "Calls"), LEGEND()), picture.element),
     h("section", { class: "card", "aria-labelledby": "pods" }, h("h2", { id: "pods" }, "Pods"), h("div", { class: "scroll" }, table), nothing),
   );
   return {

@@ -65,13 +65,14 @@ function policyOf(policy) {
       "summary",
       { "data-place": `${policy.file}:${policy.line}` },
       h("span", { class: "kind" }, policy.kind),
-      h("span", { class: "named" }, h("span", { class: "dim" }, `${policy.namespace}/`), policy.name, policy.action ? h("span", { class: "tag", "data-action": policy.action }, policy.action) : null),
+      h("span", { class: "named" }, h("span", { class: "dim" }, `${policy.namespace}/`), policy.name, policy.action ? h("span", { class: "tag", "data-action": policy.action }, policy.action) : null, policy.dry_run ? h("span", { class: "tag" }, "dry run") : null),
       h("span", { class: "reach", title: policy.pods.join(", ") }, reach),
       h("code", { class: "place", title: policy.file }, place(policy.file, policy.line)),
       h("span", { class: "since" }),
     ),
     h("div", { class: "inside" },
-      rules.length ? h("ol", {}, rules) : h("p", { class: "dim" }, policy.kind === "AuthorizationPolicy" ? "No rules: it matches nothing, so ALLOW allows nothing." : `Reaches ${reach}.`),
+      h("p", { class: "dim" }, `Reaches ${reach}. In force since ${moment(policy.applied_at)}.`),
+      rules.length ? h("ol", {}, rules) : policy.action ? h("p", {}, `It has no rules, so it matches nothing${policy.action === "ALLOW" ? " and allows nothing" : ""}.`) : null,
       refused.length ? [h("p", {}, h("strong", {}, "Last refused "), h("span", { class: "dim refused-at" }), ":"), h("ul", {}, refused)] : null),
   );
   return details;

@@ -6,8 +6,11 @@ import { duration, percent, rate, short } from "./format.js";
 import { layout } from "./layout.js";
 import { address } from "./route.js";
 
-const NODE = { width: 128, height: 46 };
-const LABEL = { width: 108, height: 36 };
+const NODE_HEIGHT = 46;
+const LABEL = { width: 112, height: 36 };
+// Of TCP only the number of connections is known.
+const SHORT_LABEL = { width: 72, height: 36 };
+const LONGEST_NAME = 18; // characters
 // Smaller than this, text is hard to read: the picture scrolls instead.
 const SMALLEST = 0.82;
 // Of the frame, as style.css has it.
@@ -28,7 +31,7 @@ export function topology() {
     element,
     update(reading) {
       const graph = graphOf(reading);
-      const signature = JSON.stringify([graph.nodes.map((node) => node.id), graph.arrows.map((arrow) => arrow.id)]);
+      const signature = JSON.stringify([graph.nodes.map((node) => node.id), graph.arrows.map((arrow) => [arrow.id, arrow.http])]);
       if (signature !== drawn?.signature) {
         const focused = document.activeElement?.dataset?.id;
         drawn = { signature, ...draw(graph) };
@@ -66,9 +69,9 @@ function graphOf(reading) {
 }
 
 function draw(graph) {
-  const nodes = graph.nodes.map((node) => ({ id: node.id, ...NODE }));
-  const arrows = graph.arrows.map((arrow) => ({ id: arrow.id, source: arrow.source, target: arrow.target, ...LABEL }));
-  const plan = layout(nodes, arrows, { columnGap: 14, rowGap: 14, margin: 12 });
+  const nodes = graph.nodes.map((node) => ({ id: node.id, ...sizeOf(node) }));
+  const arrows = graph.arrows.map((arrow) => ({ id: arrow.id, source: arrow.source, target: arrow.target, ...labelOf(arrow) }));
+  const plan = layout(nodes, arrows, { columnGap: 13, rowGap: 14, margin: 12 });
   const svg = s("svg", { viewBox: `0 0 ${plan.width} ${plan.height}`, "aria-hidden": "false" });
   const drawnArrows = new Map();
   const drawnNodes = new Map();
@@ -87,12 +90,22 @@ function size(drawn, room) {
   set(drawn.svg, "height", Math.floor(drawn.height * scale));
 }
 
+/** Wide enough for its name, in the letters of style.css. */
+function sizeOf(node) {
+  return { width: Math.max(78, 26 + 7.3 * Math.min(node.name.length, LONGEST_NAME)), height: NODE_HEIGHT };
+}
+
+function labelOf(arrow) {
+  return arrow.http ? LABEL : SHORT_LABEL;
+}
+
 // --- nodes ----------------------------------------------------------------------------------------------------------
 
 function nodeOf(node, at) {
   const name = s("text", { class: "name", y: -4 });
   const dots = s("g", { class: "dots" });
-  const box = s("rect", { x: -NODE.width / 2, y: -NODE.height / 2, width: NODE.width, height: NODE.height, rx: 7 });
+  const { width, height } = sizeOf(node);
+  const box = s("rect", { x: -width / 2, y: -height / 2, width, height, rx: 7 });
   const inside = [box, name, dots];
   const place = { class: "node", transform: `translate(${at.x} ${at.y})`, "data-id": node.id };
   const first = node.pods[0];
@@ -101,7 +114,7 @@ function nodeOf(node, at) {
 }
 
 function fillNode({ element, name, dots }, node) {
-  text(name, cut(node.name, 18));
+  text(name, cut(node.name, LONGEST_NAME));
   const ready = node.pods.filter((pod) => pod.ready).length;
   const state = node.outside ? "not a workload of this mesh" : `${ready} of ${node.pods.length} pods ready`;
   set(element, "aria-label", `${node.name}: ${state}`);
@@ -123,6 +136,7 @@ function cut(words, most) {
 // --- arrows ---------------------------------------------------------------------------------------------------------
 
 function arrowOf(arrow, { points, label }) {
+  const { width, height } = labelOf(arrow);
   const path = curve(points);
   const line = s("path", { class: "line", d: path });
   const head = s("path", { class: "head", d: "M0 0 L-7 -3.6 L-7 3.6 Z", transform: pointing(points) });
@@ -132,12 +146,11 @@ function arrowOf(arrow, { points, label }) {
   const words = s(
     "g",
     { transform: `translate(${label.x} ${label.y})` },
-    s("rect", { class: "back", x: -LABEL.width / 2, y: -LABEL.height / 2, width: LABEL.width, height: LABEL.height, rx: 5 }),
-    s("g", { transform: `translate(${-LABEL.width / 2 + 5} -14)` }, lock),
+    s("rect", { class: "back", x: -width / 2, y: -height / 2, width, height, rx: 5 }),
+    s("g", { transform: `translate(${-width / 2 + 5} -14)` }, lock),
     top,
     bottom,
   );
-  set(top, "x", -LABEL.width / 2 + 19);
   set(top, "y", -4.5);
   set(bottom, "y", 12);
   const element = s(
@@ -181,16 +194,16 @@ function fillArrow(drawn, arrow) {
   set(drawn.lock, "d", arrow.mtls ? LOCK : OPEN);
   set(drawn.lock, "data-tone", arrow.mtls ? "good" : arrow.mtls === false ? "bad" : "off");
   set(drawn.lock, "visibility", arrow.mtls === null ? "hidden" : null);
-  set(drawn.top, "x", -LABEL.width / 2 + (arrow.mtls === null ? 6 : 19));
-  set(drawn.element, "data-tone", failing ? "bad" : arrow.rate > 0 ? "live" : "off");
-  set(drawn.line, "stroke-width", (1.2 + Math.min(2.8, Math.log10(1 + arrow.rate))).toFixed(2));
+  set(drawn.top, "x", -labelOf(arrow).width / 2 + (arrow.mtls === null ? 6 : 19));
+  set(drawn.element, "data-tone", failing ? "bad" : arrow.http && arrow.rate > 0 ? "live" : "off");
+  set(drawn.line, "stroke-width", arrow.http ? (1.2 + Math.min(2.8, Math.log10(1 + arrow.rate))).toFixed(2) : 1.2);
   const secured = arrow.mtls ? "mutual TLS" : arrow.mtls === false ? "not mutual TLS" : "from outside";
   set(drawn.element, "aria-label", `${arrow.from} calls ${arrow.to}: ${spoken}, ${secured}. Show its traces`);
 }
 
 function callWords(arrow) {
   const share = arrow.rate > 0 ? Math.min(1, (arrow.errors + arrow.denied) / arrow.rate) : 0;
-  const failed = share > 0 ? ` · ${percent(share)} ✕` : "";
+  const failed = share > 0 ? `  ${percent(share)} ✕` : "";
   const spread = arrow.p50_ms === null ? "idle" : `${duration(arrow.p50_ms)} · ${duration(arrow.p99_ms)}`;
   const spoken = `${rate(arrow.rate)} calls a second, ${percent(share)} errors, half within ${duration(arrow.p50_ms)}, 99 of 100 within ${duration(arrow.p99_ms)}`;
   return [`${rate(arrow.rate)}/s${failed}`, spread, spoken];

@@ -12,16 +12,20 @@ from localmesh.runtime import dirs
 
 
 @asynccontextmanager
-async def dashboard(state: Path) -> AsyncIterator[tuple[aiohttp.ClientSession, web.Application]]:
-    """A client that speaks to it, and the application behind."""
-    app = application(dirs.of(state))
+async def served(app: web.Application, port: int = 0) -> AsyncIterator[str]:
+    """Serves it, on any free port; the page's address."""
     runner = runner_of(app)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        async with aiohttp.ClientSession(f"http://{host}:{port}") as client:
-            yield client, app
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def dashboard(state: Path) -> AsyncIterator[tuple[aiohttp.ClientSession, web.Application]]:
+    """A client that speaks to it, and the application behind."""
+    app = application(dirs.of(state))
+    async with served(app) as address, aiohttp.ClientSession(address) as client:
+        yield client, app
