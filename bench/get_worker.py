@@ -15,8 +15,7 @@ from functools import partial
 import asyncpg
 
 from bench.rounds import Sample
-from bench.worker import serve, timed
-from services.common.errors import Unavailable
+from bench.worker import answers, serve, timed
 from services.common.postgres import open_database
 from services.common.settings import DatabaseSettings
 from services.user.store import MIGRATIONS, UserStore
@@ -44,13 +43,7 @@ async def stock(url: str) -> AsyncIterator[Get]:
 async def ours(url: str) -> AsyncIterator[Get]:
     """The service's store."""
     async with open_database(DatabaseSettings(url, "unused"), migrations=MIGRATIONS) as database:
-        async with asyncio.timeout(10):
-            while True:
-                try:
-                    await database.check()
-                    break
-                except Unavailable:
-                    await asyncio.sleep(0.01)
+        await answers(database)
         yield UserStore(database).get
 
 

@@ -95,17 +95,17 @@ class Connection:
                 self._bodies[stream] = self._bodies.get(stream, b"") + payload
             if kind in (http2.DATA, http2.HEADERS):
                 if flags & http2.END_STREAM:
-                    self._check(self._bodies.pop(stream, b""))
                     took.append(now - self._begun.pop(stream))
+                    self._check(self._bodies.pop(stream, b""), took[-1])
             else:
                 self._control(kind, flags, stream, payload)
         self._received = buffer[position:]
         return took
 
-    def _check(self, body: bytes) -> None:
+    def _check(self, body: bytes, seconds: float) -> None:
         if body != self._expected:
             what = f"another answer: {body[:200]!r}" if body else "no message: the call has failed"
-            raise WrongAnswer(what)
+            raise WrongAnswer(f"{what} (after {seconds:.3f} s)")
 
     def _control(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
         if kind == http2.SETTINGS and not flags & http2.ACK:

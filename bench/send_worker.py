@@ -15,13 +15,12 @@ from functools import partial
 import nats
 
 from bench.rounds import Sample
-from bench.worker import serve, timed
+from bench.worker import answers, serve, timed
 from services.chat.log import Log
 from services.chat.messages import Draft, Message
 from services.chat.server import MIGRATIONS
 from services.chat.writer import Writer
-from services.common.errors import Unavailable
-from services.common.postgres import Database, open_database
+from services.common.postgres import open_database
 from services.common.settings import DatabaseSettings
 
 STREAM = "bench"
@@ -37,17 +36,8 @@ Post = Callable[[Draft], Awaitable[int]]
 async def record(url: str) -> AsyncIterator[Log]:
     """Chat's, once it answers."""
     async with open_database(DatabaseSettings(url, "unused"), migrations=MIGRATIONS, size=CONNECTIONS) as database:
-        await _ready(database)
+        await answers(database)
         yield Log(database)
-
-
-async def _ready(database: Database) -> None:
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                return await database.check()
-            except Unavailable:
-                await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

@@ -16,8 +16,10 @@ from dataclasses import asdict
 from typing import Any
 
 from bench.figures import percentile
-from bench.processes import ROOT, ended, python
+from bench.processes import ROOT, STARTED_SECONDS, ended, python
 from bench.rounds import Sample
+from services.common.errors import Unavailable
+from services.common.postgres import Database
 
 
 class Worker:
@@ -61,6 +63,16 @@ async def serve(burst: Callable[..., Awaitable[Sample]]) -> None:
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         print(json.dumps(asdict(await burst(**json.loads(line)))), flush=True)
+
+
+async def answers(database: Database) -> None:
+    """Returns when the database is there and migrated."""
+    async with asyncio.timeout(STARTED_SECONDS):
+        while True:
+            try:
+                return await database.check()
+            except Unavailable:
+                await asyncio.sleep(0.01)
 
 
 async def timed(each: Callable[[int], Awaitable[None]], *, calls: int, in_flight: int) -> Sample:

@@ -27,14 +27,14 @@ class UserService(user_pb2_grpc.UserServiceServicer):
 
     async def GetUser(self, request: user_pb2.GetUserRequest, context: Any) -> user_pb2.User:
         """One user."""
-        return _message(await self._store.get(uuid.UUID(request.id)))
+        return message(await self._store.get(uuid.UUID(request.id)))
 
     async def BatchGetUsers(
         self, request: user_pb2.BatchGetUsersRequest, context: Any
     ) -> user_pb2.BatchGetUsersResponse:
         """Those that exist, in the order asked."""
         found = await self._store.get_all([uuid.UUID(id_) for id_ in request.ids])
-        return user_pb2.BatchGetUsersResponse(users=map(_message, found))
+        return user_pb2.BatchGetUsersResponse(users=map(message, found))
 
     async def CreateUser(self, request: user_pb2.CreateUserRequest, context: Any) -> user_pb2.User:
         """A new user, or the one that the same request_id made before."""
@@ -47,7 +47,7 @@ class UserService(user_pb2_grpc.UserServiceServicer):
             if await self._store.created_by(new) is None and await self._store.has_email(new.email):
                 raise users.email_taken(new.email)
             return user_pb2.User(name=new.name, email=new.email)
-        return _message(await self._store.create(new))
+        return message(await self._store.create(new))
 
     async def UpdateUser(self, request: user_pb2.UpdateUserRequest, context: Any) -> user_pb2.User:
         """The user after the change."""
@@ -59,7 +59,7 @@ class UserService(user_pb2_grpc.UserServiceServicer):
             email=request.user.email if "email" in fields else None,
             version=users.version_of(request.user.etag),
         )
-        return _message(await self._store.update(change))
+        return message(await self._store.update(change))
 
     async def DeleteUser(self, request: user_pb2.DeleteUserRequest, context: Any) -> empty_pb2.Empty:
         """Nothing, once the user is gone."""
@@ -78,7 +78,7 @@ class UserService(user_pb2_grpc.UserServiceServicer):
             async for user in self._store.each(selection, request.limit or None):
                 if life.over:
                     raise life.ended(resume_after=last)
-                yield _message(user)
+                yield message(user)
                 last = str(user.id)
 
 
@@ -97,7 +97,8 @@ def _check_change(user: user_pb2.User, fields: tuple[str, ...]) -> None:
         raise users.invalid(*violations)
 
 
-def _message(user: User) -> user_pb2.User:
+def message(user: User) -> user_pb2.User:
+    """A user as the contract tells of one."""
     return user_pb2.User(
         id=str(user.id),
         name=user.name,
