@@ -328,9 +328,9 @@ SECOND_TRACING = Code(
 )
 NO_COLLECTOR = Code(
     "LM602",
-    "A tracing provider whose service does not exist",
-    "Nothing is traced.",
-    "Deploy the collector, or correct its host.",
+    "A tracing provider whose service does not exist, or that a Sidecar hides",
+    "Nothing is traced, or the spans of those workloads are lost.",
+    "Deploy the collector, correct its host, or add it to the Sidecar's egress hosts.",
 )
 
 # --- sidecars --------------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from localmesh.resolve.refusals import refuse_in_documents
 from localmesh.resolve.service_entries import entry_services, joined
 from localmesh.resolve.services import Registered, SeatIndex, kubernetes_services
 from localmesh.resolve.settings import Settings, settings
-from localmesh.resolve.sidecars import Sidecars, check_protocols
+from localmesh.resolve.sidecars import Sidecars, check_protocols, check_spans
 from localmesh.resolve.telemetry import Telemetries
 from localmesh.resolve.upstreams import Shaping
 from localmesh.resolve.virtual_services import VirtualServices
@@ -162,12 +162,16 @@ class _Policies:
             return replace(pod, servers=side.servers, outbound=side.outbound)
         shaping = self._world.shaping
         modes = shaping.authentications.modes(pod.namespace, pod.labels)
-        return replace(
+        sidecar = self._world.sidecars.of(pod.namespace, pod.labels)
+        pod = replace(
             pod,
-            inbound=inbound(seat, serves, modes, shaping, self._world.sidecars.of(pod.namespace, pod.labels)),
+            inbound=inbound(seat, serves, modes, shaping, sidecar),
             default_mtls=modes.default,
             outbound=self._outbounds.of(pod),
         )
+        if sidecar is not None:
+            check_spans(sidecar, pod, self._findings)
+        return pod
 
     def served_gateways(self, seats: tuple[Seat, ...]) -> dict[str, tuple[Gateway, ...]]:
         """The Gateways that the pods of each namespace serve."""

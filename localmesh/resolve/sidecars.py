@@ -14,6 +14,8 @@ from localmesh.manifests.istio import Sidecar
 from localmesh.manifests.istio.destination_rule import ConnectionPoolSettings
 from localmesh.manifests.istio.sidecar import IstioIngressListener
 from localmesh.mesh.identity import Labels
+from localmesh.mesh.pods import Pod
+from localmesh.mesh.routes import Target
 from localmesh.mesh.services import Service
 from localmesh.resolve.findings import Findings
 from localmesh.resolve.hosts import matches
@@ -69,6 +71,17 @@ def check_protocols(sidecar: Sidecar, visible: Mapping[str, Service], findings: 
         if others or (port.protocol or "").upper() == "HTTP_PROXY":
             why = f"{', '.join(sorted(others)[:3])} speaks otherwise at this port" if others else "use HTTP"
             findings.unsupported(port.at("protocol"), f"egress[].port.protocol: {port.protocol}", why)
+
+
+def check_spans(sidecar: Sidecar, pod: Pod, findings: Findings) -> None:
+    """A proxy that does not know the collector serves on, and its spans are lost: istiod adds nothing to the hosts."""
+    for how in (pod.server_telemetry.tracing, pod.client_telemetry.tracing):
+        if how is not None and (to := how.provider) and Target(to.host, to.port) not in pod.outbound.by_target:
+            findings.warn(
+                codes.NO_COLLECTOR,
+                sidecar.spec.egress[0].where if sidecar.spec.egress else sidecar.where,
+                f"spans of its workloads are lost: {to.host} is not among its hosts",
+            )
 
 
 def scope(sidecar: Sidecar | None, namespace: str, whole: Scope) -> Scope:

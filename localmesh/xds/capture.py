@@ -30,6 +30,7 @@ from localmesh.mesh.upstreams import Simple, Upstream
 from localmesh.xds import clusters, dials, endpoints, managers, names, outbound, slots
 from localmesh.xds.inbound import PLAIN_HTTP
 from localmesh.xds.patching import added_clusters, patch_cluster, patch_listener, patch_route_table
+from localmesh.xds.reach import collectors
 from localmesh.xds.references import references
 from localmesh.xds.routes import clusters_of, origins_of, route_table
 from localmesh.xds.snapshot import (
@@ -64,7 +65,7 @@ def capture(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement, memo
     policies = parts.made("policies", slots.contents, mesh, alone)
     kept[EXTENSION] = [one for one in policies if (EXTENSION, one.name) in needs]
     needs |= {need for one in kept[EXTENSION] for need in one.needs}
-    needed = {name for url, name in needs if url == CLUSTER}
+    needed = {name for url, name in needs if url == CLUSTER} | {names.target_cluster(one) for one in collectors(pod)}
     for upstream in pod.outbound.upstreams:
         name = names.outbound_cluster(upstream.service.host, upstream.port.number, upstream.subset)
         if name in needed:

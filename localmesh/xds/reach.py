@@ -27,7 +27,7 @@ def reachable(pod: Pod, placement: Placement, authorizers: Iterable[Authorizer] 
     hosts = tuple(host for dial in names if (host := dials.virtual_host(known, dial)) is not None)
     connections = tuple(one for dial in names if (one := dials.connection(known, dial)) is not None)
     targets = dict.fromkeys(
-        (*_requested(hosts), *_connected(connections), *_collectors(pod), *_asked(authorizers), *_patched(pod))
+        (*_requested(hosts), *_connected(connections), *collectors(pod), *_asked(authorizers), *_patched(pod))
     )
     upstreams = tuple(known.by_target[target] for target in targets if target in known.by_target)
     return replace(pod, outbound=Outbound(upstreams, (RouteTable("", hosts),), connections, known.allow_any))
@@ -44,7 +44,7 @@ def _connected(connections: Iterable[ConnectionListener]) -> Iterator[Target]:
     return (one.target for each in connections for route in each.routes for one in route.targets)
 
 
-def _collectors(pod: Pod) -> Iterator[Target]:
+def collectors(pod: Pod) -> Iterator[Target]:
     """Where its proxy sends spans."""
     for how in (pod.server_telemetry.tracing, pod.client_telemetry.tracing):
         if how is not None and how.provider is not None:

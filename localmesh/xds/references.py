@@ -31,6 +31,8 @@ _FINDERS: dict[str, Callable[[Any], Key | None]] = {
     ),
 }
 
+# A proxy serves without it: where the collector is not known (a Sidecar hides it), its spans go nowhere.
+_NOT_NEEDED = {"envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager": "tracing"}
 _WANTED = frozenset({*_FINDERS, _ANY})
 
 
@@ -65,6 +67,7 @@ def _leading(descriptor: Any) -> frozenset[str]:
         field.name
         for field in descriptor.fields
         if field.message_type is not None
+        and field.name != _NOT_NEEDED.get(descriptor.full_name)
         and not field.message_type.GetOptions().map_entry
         and not _types_below(field.message_type).isdisjoint(_WANTED)
     )

@@ -19,7 +19,7 @@ from protos.chat.v1.chat_pb2 import SendMessageRequest
 from tests.kit import Limit, eventually
 from tests.mesh.backend import Mesh, Refused
 from tests.mesh.conftest import Lab, Somebody, bearer
-from tests.mesh.lab.policies import authorization, to, virtual_service
+from tests.mesh.lab.policies import authorization, document, to, virtual_service
 from tests.mesh.local import ROOT, LocalMesh
 
 pytestmark = pytest.mark.local("spans are asked of localmesh")
@@ -257,3 +257,15 @@ async def test_who_follows_is_told_of_a_call_when_it_is_over(traced: Traced, lab
         calls.cancel()
         following.terminate()
         await following.wait()
+
+
+async def test_a_sidecar_that_hides_the_collector_loses_spans_and_no_call(traced: Traced, lab: Lab) -> None:
+    """Those of its own workloads: the trace goes on beyond them, below the parent that nobody has."""
+    hosts = {"workloadSelector": {"labels": {"app": "caller"}}, "egress": [{"hosts": ["./*", "mesh/*"]}]}
+    later = Traced(traced.mesh, secrets.token_hex(16), traced.caller)
+    with traced.mesh.policy(document("networking.istio.io/v1", "Sidecar", "narrow", hosts)):
+        await lab.call({}, headers=dict([traced.header]))
+        await eventually(lambda: "echo.lab" in {each.service for each in traced.spans()}, what="the span of echo")
+    await lab.call({}, headers=dict([later.header]))
+    await eventually(lambda: path(later.spans(), traced.caller, ("caller.lab", CLIENT)), what="spans of caller again")
+    assert "caller.lab" not in {each.service for each in traced.spans()}

@@ -35,6 +35,18 @@ def test_the_access_log_file_of_the_mesh_is_both_sides_log() -> None:
     assert [side.access_logs for side in sides()] == [(STDOUT,), (STDOUT,)]
 
 
+def test_a_sidecar_that_hides_the_collector_is_told_once_with_its_place() -> None:
+    tracing = telemetry("tracing: [{providers: [{name: otel}]}]")
+    hiding = istio("Sidecar", "s", "egress: [{hosts: ['./user.mesh.svc.cluster.local']}]")
+    told = [each for each in resolved(CONFIG, COLLECTOR, tracing, hiding).warnings if each.code == "LM602"]
+    assert [each.what for each in told] == [
+        "spans of its workloads are lost: collector.mesh.svc.cluster.local is not among its hosts"
+    ]
+    assert told[0].where.path == "spec.egress[0]"
+    seeing = istio("Sidecar", "s", "egress: [{hosts: ['./*']}]")
+    assert not any(each.code == "LM602" for each in resolved(CONFIG, COLLECTOR, tracing, seeing).warnings)
+
+
 def test_a_provider_gets_the_spans_and_the_nearer_level_overrides() -> None:
     root = telemetry("tracing: [{providers: [{name: otel}], randomSamplingPercentage: 5}]", "r", "istio-system")
     own = telemetry("selector: {matchLabels: {app: chat}}\ntracing: [{randomSamplingPercentage: 50}]")
