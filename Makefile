@@ -184,9 +184,12 @@ bench-mesh-cost: keys ## GetUser: bare grpc.aio, our service, through both sidec
 bench-list: keys ## 1,000,000 users as a stream, beside a COPY: rows per second, peak memory
 	@$(BIN)/python -m bench.list
 
+bench-upload: keys ## A file of 256 MiB up and down, beside a bare stream
+	@$(BIN)/python -m bench.upload
+
 bench-profile: keys ## Where the CPU of one GetUser goes, stage by stage
 	@$(BIN)/python -m bench.profile
 
 .PHONY: help install protos keys lock up down clean status dashboard demo chat token check format test conformance docs \
-  bench bench-startup bench-policy-edit bench-compile bench-get bench-send bench-mesh-cost bench-list bench-profile \
+  bench bench-startup bench-policy-edit bench-compile bench-get bench-send bench-mesh-cost bench-list bench-upload bench-profile \
   doctor kind-up kind-forward kind-jaeger kind-prometheus kind-grafana kind-kiali kind-test kind-down $(addprefix check-,$(CHECKS))

@@ -9,7 +9,7 @@ from bench.processes import ROOT, python
 from bench.report import Report, from_json
 
 # `python -m bench.<name>`, in the order of the page. The last is `memory`: what is left after all the others.
-BENCHES = ("startup", "policy_edit", "compile", "mesh_cost", "get", "send", "list", "profile")
+BENCHES = ("startup", "policy_edit", "compile", "mesh_cost", "get", "send", "list", "upload", "profile")
 LIMIT_SECONDS = 600
 
 
