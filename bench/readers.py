@@ -7,7 +7,7 @@ doubled, changed or out of order is an error, and comparing costs less than pars
 
 import selectors
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from bench import http2
@@ -30,10 +30,13 @@ class Stream:
 class Readers:
     """Open streams of one kind. `expect` is told what they will get; `read` reads."""
 
-    def __init__(self, target: str, stream: Stream, count: int) -> None:
+    def __init__(self, target: str, stream: Stream, count: int, expected: Iterable[bytes] = ()) -> None:
+        """`count` streams are open when this returns; `expected` are messages that they may get at once."""
         self.count = count
         self._published = bytearray()
         self._ends: list[int] = []  # of the messages in `published`
+        for message in expected:
+            self.expect(message)
         self._connections = [
             _Connection(target, stream, min(STREAMS, count - begin), self._published)
             for begin in range(0, count, STREAMS)
