@@ -27,8 +27,8 @@ class _Leaving(Protocol):
     def shutdown(self) -> None: ...
 
 
-class _LastWords(logging.Filter):
-    """Keeps what a logger says, and lets nothing through."""
+class _FirstWords(logging.Filter):
+    """Keeps the first warning of a logger, which tells why, and lets nothing through."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,11 +36,12 @@ class _LastWords(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Never."""
-        self.text = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            self.text = self.text or record.getMessage()
         return False
 
 
-_words = _LastWords()
+_words = _FirstWords()
 
 
 class Export(SpanExporter):
@@ -54,6 +55,7 @@ class Export(SpanExporter):
         self._lock = threading.Lock()
         self._over = False
         self.lost = 0  # spans, since the collector is away
+        _words.text = ""
         logging.getLogger(_THEIR_EXPORTS).addFilter(_words)
         logging.getLogger(_THEIR_QUEUE).setLevel(logging.ERROR)
 
@@ -63,14 +65,14 @@ class Export(SpanExporter):
             exporter = self._loaded()
             result = SpanExportResult.FAILURE if exporter is None else exporter.export(spans)
         except Exception as error:  # whatever it is, the next spans get their chance
-            _words.text = f"{type(error).__name__}: {error}"
+            _words.text = _words.text or f"{type(error).__name__}: {error}"
             result = SpanExportResult.FAILURE
         if result is SpanExportResult.SUCCESS:
             if self.lost:
                 log.info("spans are taken again; %s were lost", self.lost)
-            self.lost = 0
+            self.lost, _words.text = 0, ""
         else:
-            if not self.lost:
+            if not self.lost and _words.text:  # without a word it was we who gave up
                 log.warning("spans are lost until their collector takes them: %s", _words.text)
             self.lost += len(spans)
         return result
