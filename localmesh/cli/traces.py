@@ -1,5 +1,6 @@
 """`localmesh traces` and `localmesh trace`: which calls there were, and what became of one of them."""
 
+import re
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -24,6 +25,7 @@ from localmesh.control.control_pb2 import (
 from localmesh.runtime import dirs
 
 _SHORT_ID = 8
+_LENGTH = re.compile(r"([0-9]+(?:\.[0-9]+)?)(us|ms|s|m)")
 _UNITS = {"us": 0.000_001, "ms": 0.001, "s": 1.0, "m": 60.0}
 _RIGHT = frozenset({"TOOK", "SPANS"})
 
@@ -37,11 +39,10 @@ class Length(click.ParamType[float]):
         """Of `50ms`, `1.5s`, `2m`."""
         if isinstance(value, float):
             return value
-        number = str(value).rstrip("msu")
-        try:
-            return float(number) * _UNITS[str(value)[len(number) :]]
-        except (ValueError, KeyError):
+        found = _LENGTH.fullmatch(str(value))
+        if found is None:
             self.fail(f"{value!r} is not a length of time, such as 50ms or 1.5s", param, ctx)
+        return float(found[1]) * _UNITS[found[2]]
 
 
 @click.command()

@@ -125,6 +125,8 @@ def _ended(said: Mapping[str, str], span: Span) -> str:
     if "grpc.path" in said:
         return "no status"
     code = said.get("http.status_code") or said.get("http.response.status_code")
+    if code == "0":  # Envoy's, of an attempt that was given up
+        return "no answer"
     return f"HTTP {code}" if code else "ERROR" if span.failed else ""
 
 

@@ -80,5 +80,8 @@ def test_a_call_of_grpc_without_a_status_and_a_call_of_plain_http_say_so() -> No
     assert told(one(span(said=AT_SERVER))).ended == "no status"
     plain = {"component": "proxy", "node_id": "a.b", "http.status_code": "404", "response_flags": "NR"}
     assert told(one(span(said=plain))).ended == "HTTP 404"
+    given_up = PROXY | {"upstream_address": "127.16.1.4:50051", "http.status_code": "0"}
+    del given_up["grpc.path"]
+    assert told(one(span(kind=CLIENT, said=given_up))).ended == "no answer"
     assert told(one(span())).ended == ""
     assert told(one(span(error=True))).ended == "ERROR"
