@@ -87,9 +87,9 @@ token: install ## A token for a user, who is made if missing: make token USER=ad
 
 # --- the same YAML on a kind cluster ---------------------------------------------------------------------------------
 # Variables of a site: CLUSTER, KIND_NODE_IMAGE, KIND_CONFIG, ISTIO_ARGS, IMAGE_TAG, DOCKER_BUILD_ARGS, SKIP_PULL,
-# COMPONENTS, PORT (docs/from-laptop-to-cluster.md).
+# COMPONENTS, GATEWAY_API, PORT (docs/from-laptop-to-cluster.md).
 
-export CLUSTER KIND_NODE_IMAGE KIND_CONFIG ISTIO_ARGS IMAGE_TAG DOCKER_BUILD_ARGS SKIP_PULL COMPONENTS PORT
+export CLUSTER KIND_NODE_IMAGE KIND_CONFIG ISTIO_ARGS IMAGE_TAG DOCKER_BUILD_ARGS SKIP_PULL COMPONENTS GATEWAY_API PORT
 
 doctor: install ## What a kind cluster needs and this machine has not
 	@$(BIN)/python -m deploy.kind doctor

@@ -10,6 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # Without `kind` a volume would tie a store to a worker; the others are what traces and metrics need. Pages with images
 # of further sites, grafana and kiali, are asked for by name.
 DEFAULT_COMPONENTS = "kind jaeger prometheus"
+# What Istio 1.30 is tested with.
+GATEWAY_API = "https://github.com/kubernetes-sigs/gateway-api/releases/download/v1.5.0/standard-install.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Settings:
     docker_build_args: tuple[str, ...]
     skip_pull: bool  # nothing is pulled: what docker has is loaded, and what it has not must be on the nodes
     components: tuple[str, ...]  # folders of deploy/components and deploy/observability
+    gateway_api: str  # file or address of the Gateway API's definitions, for the components that need them
     port: int  # of 127.0.0.1, for the way that is opened; 0: its own
 
     @classmethod
@@ -42,6 +45,7 @@ class Settings:
             docker_build_args=tuple(shlex.split(text("DOCKER_BUILD_ARGS"))),
             skip_pull=text("SKIP_PULL").lower() not in {"", "0", "no", "false"},
             components=tuple(text("COMPONENTS", DEFAULT_COMPONENTS).replace(",", " ").split()),
+            gateway_api=text("GATEWAY_API", GATEWAY_API),
             port=int(text("PORT", "0")),
         )
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.kind import cluster, doctor, images, istio, overlay, ready
+from deploy.kind import cluster, definitions, doctor, images, istio, overlay, ready
 from deploy.kind.commands import Failed
 from deploy.kind.kubectl import Kubectl
 from deploy.kind.settings import Settings
@@ -88,6 +88,7 @@ def steps(settings: Settings, tell: Tell) -> tuple[Step, ...]:
         Step(f"the cluster {settings.cluster}", lambda: cluster.ensured(settings, tell), ("kube-system",)),
         Step("our images", built),
         Step("images into the nodes", loaded),
+        Step("the definitions of the Gateway API", lambda: definitions.ensured(settings, kubectl, tell)),
         Step("Istio", lambda: istio.installed(settings, istio_arguments), ("istio-system",)),
         Step("deploy/k8s, deploy/istio and the components", applied, NAMESPACES),
         Step(

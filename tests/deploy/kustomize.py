@@ -101,7 +101,9 @@ def _patch(documents: list[Document], patch: Document, folder: Path) -> None:
         raise Unknown(f"{folder}: a patch for nothing: {patch['target']}")
     content = yaml.safe_load(patch["patch"])
     for document in targets:
-        if isinstance(content, list):
+        if "$patch" in content:
+            documents.remove(document)
+        elif isinstance(content, list):
             for operation in content:
                 _operate(document, copy.deepcopy(operation))
         else:
@@ -110,8 +112,10 @@ def _patch(documents: list[Document], patch: Document, folder: Path) -> None:
 
 def _meant(document: Document, target: Document) -> bool:
     """Names are regular expressions for the whole of a name."""
-    if set(target) - {"kind", "name", "labelSelector"}:
+    if set(target) - {"group", "kind", "name", "labelSelector"}:
         raise Unknown(f"target: {target}")
+    if "group" in target and document["apiVersion"].rpartition("/")[0] != target["group"]:
+        return False
     key, _, value = target.get("labelSelector", "=").partition("=")
     metadata = document["metadata"]
     return (
