@@ -11,14 +11,10 @@ from collections.abc import Callable, Set
 from contextlib import suppress
 from dataclasses import dataclass
 
-import nats
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
-from nats.errors import Error as NatsError
 from opentelemetry.trace import Span
 
 from services.chat import metrics
+from services.chat.nats_client import Client, Msg, NatsError, Subscription, connect
 from services.chat.spans import UNTOLD, MessageSpans, Origin, dropped
 
 logger = logging.getLogger(__name__)
@@ -103,7 +99,7 @@ class Broker:
             await asyncio.sleep(random.uniform(0.5, 1.0) * _RETRY_SECONDS)  # noqa: S311  # spread, not a secret
 
     async def _stay_connected(self) -> None:
-        client = await nats.connect(
+        client = await connect(
             self._url,
             token=self._token or None,
             allow_reconnect=False,

@@ -1,6 +1,8 @@
 """The broker's connection comes back by itself, and follows exactly what it is asked to."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -43,6 +45,12 @@ async def connected(end: End, times: int = 1) -> None:
     await eventually(
         lambda: end.broker.up and end.connections >= times, within=Limit.STARTED, what=f"connection {times} to NATS"
     )
+
+
+def test_a_start_does_not_load_what_only_websockets_need() -> None:
+    """nats-py would; who wants aiohttp later still gets it."""
+    code = "import sys, services.chat.server; assert 'aiohttp' not in sys.modules; import aiohttp"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 async def test_events_reach_those_who_follow_the_room_and_nobody_else(nats: Nats) -> None:
