@@ -26,6 +26,7 @@ _FINDERS: dict[str, Callable[[Any], Key | None]] = {
     ),
     "envoy.config.route.v3.RouteAction": lambda one: _cluster(one.cluster),
     "envoy.config.core.v3.GrpcService.EnvoyGrpc": lambda one: _cluster(one.cluster_name),
+    "envoy.config.core.v3.HttpUri": lambda one: _cluster(one.cluster),
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter": lambda one: (
         (EXTENSION, one.name) if one.HasField("config_discovery") else None
     ),

@@ -14,9 +14,12 @@ from google.rpc import status_pb2
 from localmesh.mesh import Mesh, Pod
 from localmesh.mesh.identity import Protocol
 from localmesh.mesh.pods import Outbound
-from localmesh.mesh.security import AccessPolicy, Action, Authorizer, Operation, Rule
+from localmesh.mesh.security import AccessPolicy, Action, Authorizer, HttpCheck, Operation, Rule
 from localmesh.mesh.services import Endpoint, Service, ServicePort
 from localmesh.mesh.upstreams import Upstream
+from localmesh.xds.capture import capture
+from localmesh.xds.compile import own
+from localmesh.xds.snapshot import CLUSTER
 from tests.localmesh.xds import meshes
 from tests.localmesh.xds.envoys import DIRECT, METHOD, Plane, answered, code, echo, plane
 
@@ -63,7 +66,7 @@ class Court:
     channel: grpc.aio.Channel
 
     async def give(self, *policies: AccessPolicy, authorizer: Authorizer = OPA, at: str = "judge.sock") -> None:
-        user = replace(meshes.user_pod(), access=policies, outbound=self._outbound(at))
+        user = replace(meshes.user_pod(), access=policies, outbound=leading_to(self.folder / at))
         whole = Mesh((user, meshes.chat_pod()), (meshes.service(),), authorizers=(authorizer,))
         placements = {
             "mesh/user-0": meshes.user_placement(f"unix:{self.folder / 'app.sock'}"),
@@ -71,11 +74,13 @@ class Court:
         }
         await self.plane.give(whole, placements)
 
-    def _outbound(self, at: str) -> Outbound:
-        port = ServicePort(OPA.port, "grpc", Protocol.GRPC, OPA.port)
-        ends = (Endpoint(str(self.folder / at), 0),)
-        service = Service(OPA.host, "opa", "mesh", (port,), endpoints={OPA.port: ends})
-        return Outbound((Upstream(service, port, endpoints=ends),))
+
+def leading_to(socket: Path) -> Outbound:
+    """Where user's sidecar finds the judge."""
+    port = ServicePort(OPA.port, "grpc", Protocol.GRPC, OPA.port)
+    ends = (Endpoint(str(socket), 0),)
+    service = Service(OPA.host, "opa", "mesh", (port,), endpoints={OPA.port: ends})
+    return Outbound((Upstream(service, port, endpoints=ends),))
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +126,15 @@ async def test_a_policy_whose_provider_nobody_knows_denies(court: Court) -> None
     await court.give(replace(ASK, provider="nobody"))
     assert await code(court.channel, DELETE, {"x-pass": "yes"}) == "PERMISSION_DENIED"
     assert await code(court.channel, METHOD) == "OK"
+
+
+@pytest.mark.parametrize("http", [None, HttpCheck()], ids=["gRPC", "HTTP"])
+def test_the_way_to_an_authorizer_is_there_whatever_it_speaks(http: HttpCheck | None) -> None:
+    user = replace(meshes.user_pod(), access=(ASK,), outbound=leading_to(Path("/judge.sock")))
+    whole = Mesh((user, meshes.chat_pod()), (meshes.service(),), authorizers=(replace(OPA, http=http),))
+    made = capture(own(whole, user), whole, user, meshes.user_placement("unix:/app.sock"))
+    assert f"outbound|{OPA.port}||{OPA.host}" in made.type(CLUSTER)
+    assert not made.consistent()
 
 
 @pytest.mark.parametrize(("fail_open", "verdict"), [(True, "OK"), (False, "PERMISSION_DENIED")])
