@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +14,11 @@ from typing import Any
 import pytest
 
 from tests.kit import Limit
+from tests.localmesh.loopback import OWN
 from tests.localmesh.up.small import copied, save
 
 ROOT = Path(__file__).resolve().parents[3]
+METRICS = f"{OWN}:18049"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,35 @@ def test_policies_tells_since_when_each_holds_and_what_was_last_refused(mesh: Ru
     finally:
         save(routes, text)
     mesh.does("apply")
+
+
+def test_metrics_tell_of_every_proxy_and_one_that_hangs_is_down(mesh: Running) -> None:
+    page = mesh.does("metrics")
+    assert 'up{namespace="small",pod="echo-0",workload="echo",container="envoy"} 1\n' in page
+    assert 'localmesh_pods{state="Ready"} 3\n' in page
+    mesh.does("kill", "echo-0", "--signal", "STOP", "--container", "envoy")
+    try:
+        page = mesh.does("metrics")
+    finally:
+        mesh.does("kill", "echo-0", "--signal", "CONT", "--container", "envoy")
+    assert 'up{namespace="small",pod="echo-0",workload="echo",container="envoy"} 0\n' in page
+    assert 'up{namespace="small",pod="echo-1",workload="echo",container="envoy"} 1\n' in page
+
+
+def test_metrics_are_served_until_ctrl_c(mesh: Running) -> None:
+    command = [sys.executable, "-m", "localmesh", "--state", str(mesh.state), "metrics", "--listen", METRICS]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as serving:
+        assert serving.stdout is not None
+        try:
+            assert serving.stdout.readline() == f"http://{METRICS}/metrics until Ctrl-C\n"
+            with urllib.request.urlopen(f"http://{METRICS}/metrics", timeout=Limit.SOON.value) as answer:
+                assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+                assert b"# TYPE envoy_server_live gauge\n" in answer.read()
+            taken = mesh.run("metrics", "--listen", METRICS)
+            assert (taken.returncode, "cannot be opened" in taken.stderr) == (1, True)
+        finally:
+            serving.send_signal(signal.SIGINT)
+        assert serving.wait(timeout=Limit.SOON.value) == 0
 
 
 def test_check_tells_all_problems_at_once(mesh: Running) -> None:
