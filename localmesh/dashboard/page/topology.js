@@ -204,12 +204,13 @@ function fillArrow(drawn, arrow) {
 function callWords(arrow) {
   const share = arrow.rate > 0 ? Math.min(1, (arrow.errors + arrow.denied) / arrow.rate) : 0;
   const failed = share > 0 ? `  ${percent(share)} ✕` : "";
-  const spread = arrow.p50_ms === null ? "idle" : `${duration(arrow.p50_ms)} · ${duration(arrow.p99_ms)}`;
-  const spoken = `${rate(arrow.rate)} calls a second, ${percent(share)} errors, half within ${duration(arrow.p50_ms)}, 99 of 100 within ${duration(arrow.p99_ms)}`;
+  const spread = arrow.p50_ms === null ? (arrow.rate > 0 ? "…" : "idle") : `${duration(arrow.p50_ms)} · ${duration(arrow.p99_ms)}`;
+  const times = arrow.p50_ms === null ? "" : `, half within ${duration(arrow.p50_ms)}, 99 of 100 within ${duration(arrow.p99_ms)}`;
+  const spoken = `${rate(arrow.rate)} calls a second, ${percent(share)} errors${times}`;
   return [`${rate(arrow.rate)}/s${failed}`, spread, spoken];
 }
 
 function connectionWords(arrow) {
   const open = `${arrow.active} open`;
-  return [open, "tcp", `${arrow.active} connections open`];
+  return [open, "tcp", `${arrow.active} connection${arrow.active === 1 ? "" : "s"} open`];
 }
