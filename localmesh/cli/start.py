@@ -37,6 +37,8 @@ def up(
     It goes on in the background; files that are saved from then on take effect at once. If the start fails, the reason
     is shown and nothing is left running. Where a mesh runs already, nothing changes.
 
+    Spans are kept for `localmesh traces`, or sent to a collector of yours: OTLP_ENDPOINT=http://127.0.0.1:4317.
+
     \b
       localmesh up
       localmesh up deploy/k8s deploy/istio my-policy.yaml

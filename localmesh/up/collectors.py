@@ -1,7 +1,7 @@
 """The services that take spans in a cluster and that localmesh stands in for here. Pure.
 
 Where their calls go is a text: `unix:/path`, which is localmesh's own receiver, or `host:port`, which is somebody's
-collector (the environment variable OTLP_ENDPOINT at `localmesh up`).
+collector (the environment variable OTLP_ENDPOINT at `localmesh up`). It is empty for who only looks at files.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,8 +16,6 @@ from localmesh.runtime.local import Collector
 
 ENDPOINT = "OTLP_ENDPOINT"
 UNIX = "unix:"
-# For who only looks at files: nothing listens there.
-NOWHERE = "unix:/nowhere"
 
 
 def chosen(environ: Mapping[str, str], own: Path) -> str:
@@ -29,9 +27,9 @@ def chosen(environ: Mapping[str, str], own: Path) -> str:
 
 
 def services(collectors: Iterable[Collector], at: str) -> tuple[Service, ...]:
-    """The services, each port of which leads to `at`."""
-    endpoint, resolution = _endpoint(at)
-    return tuple(_service(each, endpoint, resolution) for each in collectors)
+    """The services, each port of which leads to `at`; nowhere if that is empty."""
+    endpoints, resolution = _endpoints(at)
+    return tuple(_service(each, endpoints, resolution) for each in collectors)
 
 
 def address(url: str) -> str:
@@ -48,7 +46,7 @@ def address(url: str) -> str:
     raise MeshError(f"{ENDPOINT}={url!r} is no OTLP/gRPC endpoint", f"such as {ENDPOINT}=http://127.0.0.1:4317")
 
 
-def _service(collector: Collector, endpoint: Endpoint, resolution: Resolution) -> Service:
+def _service(collector: Collector, endpoints: tuple[Endpoint, ...], resolution: Resolution) -> Service:
     name, namespace = collector.host.split(".")[:2]
     ports = tuple(
         ServicePort(number, name, protocol_of(number, name), number) for name, number in collector.ports.items()
@@ -59,16 +57,18 @@ def _service(collector: Collector, endpoint: Endpoint, resolution: Resolution) -
         namespace=namespace,
         ports=ports,
         resolution=resolution,
-        endpoints={port.number: (endpoint,) for port in ports},
+        endpoints={port.number: endpoints for port in ports},
     )
 
 
-def _endpoint(at: str) -> tuple[Endpoint, Resolution]:
+def _endpoints(at: str) -> tuple[tuple[Endpoint, ...], Resolution]:
+    if not at:
+        return (), Resolution.ENDPOINTS
     if at.startswith(UNIX):
-        return Endpoint(at.removeprefix(UNIX), 0), Resolution.ENDPOINTS
+        return (Endpoint(at.removeprefix(UNIX), 0),), Resolution.ENDPOINTS
     host, _, port = at.rpartition(":")
     try:
         IPv4Address(host)
     except AddressValueError:
-        return Endpoint(host, int(port)), Resolution.DNS
-    return Endpoint(host, int(port)), Resolution.ENDPOINTS
+        return (Endpoint(host, int(port)),), Resolution.DNS
+    return (Endpoint(host, int(port)),), Resolution.ENDPOINTS

@@ -12,7 +12,6 @@ from localmesh.runtime.addresses import Block, PodAddress
 from localmesh.runtime.dirs import Dirs
 from localmesh.runtime.local import LocalRun
 from localmesh.runtime.plan import Machine
-from localmesh.up import collectors
 
 
 @dataclass(slots=True)
@@ -22,7 +21,7 @@ class Host:
     dirs: Dirs
     block: Block
     root: Path
-    collector: str = collectors.NOWHERE
+    collector: str
     _opened: frozenset[str] = field(default_factory=frozenset)
     _rootless: bool = False  # asked once: that takes a process, and an edit waits for none
 

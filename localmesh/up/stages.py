@@ -59,7 +59,7 @@ def read(
     paths: Iterable[Path],
     replicas: Mapping[str, int] | None = None,
     memo: Memo | None = None,
-    collector: str = collectors.NOWHERE,
+    collector: str = "",
 ) -> Written:
     """The documents of these files and folders. `collector`: where spans go (up.collectors). Raises Problems."""
     documents = load(paths, memo)

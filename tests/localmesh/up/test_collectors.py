@@ -78,6 +78,11 @@ def test_every_port_leads_to_the_collector(at: str, endpoint: Endpoint, resoluti
     assert (service.endpoints, service.resolution) == ({4317: (endpoint,), 14317: (endpoint,)}, resolution)
 
 
+def test_who_only_looks_at_files_is_shown_no_endpoint() -> None:
+    (service,) = collectors.services([Collector(HOST, {"grpc-otlp": 4317})], "")
+    assert service.endpoints == {4317: ()}
+
+
 @pytest.mark.parametrize(
     "url", ["localhost:4317", "https://a:4317", "http://a", "http://a:x", "http://a:4317/v1/traces"]
 )
