@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,12 @@ class Mesh(Protocol):
 
     def logs(self, pod: str) -> str:
         """All that a pod has written: app and proxy."""
+
+    def trace(self, trace_id: str) -> dict[str, Any]:
+        """A trace as OTLP's JSON (TracesData). Raises Refused while nothing of it has come."""
+
+    def metrics(self) -> str:
+        """What a Prometheus reads of all pods of the bundle, as text: the apps' metrics and the proxies'."""
 
     @contextmanager
     def reach(self, pod: str, port: int) -> Iterator[tuple[str, int]]:

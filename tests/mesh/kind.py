@@ -2,10 +2,13 @@
 
 import json
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -15,6 +18,7 @@ from deploy.kind.commands import Failed
 from deploy.kind.kubectl import Kubectl
 from deploy.kind.pods import PROXY, Pod
 from deploy.kind.settings import Settings
+from deploy.kind.ways import PAGES
 from tests.mesh.backend import PodInfo, Refused
 from tests.mesh.documents import identity, split
 from tests.mesh.forward import Forward, Relay, free_ports
@@ -38,6 +42,7 @@ class KindMesh:
         self.gateway, self.edge, self.edge_tls = (f"127.0.0.1:{port}" for port in self.ways_in.values())
         self.edition = 0
         self.forwards: list[Forward] = []
+        self.jaeger: int | None = None  # the port that leads to it, once it was asked
 
     # --- the whole ---
 
@@ -206,6 +211,22 @@ class KindMesh:
         found = self.pod(pod)
         return self.kubectl("logs", "-n", found.namespace, found.name, "--all-containers", "--tail=-1")
 
+    def trace(self, trace_id: str) -> dict[str, Any]:
+        """From Jaeger (component jaeger), which is forwarded here when it is asked first."""
+        if self.jaeger is None:
+            way = PAGES["jaeger"]
+            here = next(free_ports())
+            forward = ("-n", way.namespace, "port-forward", f"svc/{way.service}", f"{here}:{way.port}")
+            self.forwards.append(Forward(self.kubectl.words(*forward), here))
+            self.jaeger = here
+        return jaeger_trace(f"http://127.0.0.1:{self.jaeger}", trace_id)
+
+    def metrics(self) -> str:
+        """What each sidecar's agent answers for itself, its Envoy and its app, as it answers Prometheus."""
+        ask = ("-c", PROXY, "--", "pilot-agent", "request", "--debug-port", "15020", "GET", "stats/prometheus")
+        found = [pod for pod in self.proxies() if pod.namespace == "mesh"]
+        return "\n".join(self.kubectl("exec", "-n", pod.namespace, pod.name, *ask, limit=30) for pod in found)
+
     @contextmanager
     def reach(self, pod: str, port: int) -> Iterator[tuple[str, int]]:
         """From a pod outside the mesh: a port-forward would come in behind the sidecar."""
@@ -219,6 +240,17 @@ class KindMesh:
     def token(self, subject: str, **claims: object) -> str:
         """Signed with the key that the mesh trusts; a claim of None is left out."""
         return signed(subject, claims)
+
+
+def jaeger_trace(address: str, trace_id: str) -> dict[str, Any]:
+    """By Jaeger's query API (api_v3). Raises Refused for a trace that it does not have."""
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(f"{address}/api/v3/traces/{trace_id}", timeout=10) as answer:
+            found: dict[str, Any] = json.load(answer)["result"]
+    except urllib.error.HTTPError as error:
+        raise Refused(f"{trace_id}: {error.code} {error.read().decode(errors='replace')}") from None
+    return found
 
 
 def edition_host(number: int) -> str:

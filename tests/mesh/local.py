@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -114,6 +115,15 @@ class LocalMesh:
     def logs(self, pod: str) -> str:
         """All of them."""
         return self.command("logs", pod, "--lines", "1000000")
+
+    def trace(self, trace_id: str) -> dict[str, Any]:
+        """As localmesh has it."""
+        found: dict[str, Any] = json.loads(self.command("trace", trace_id, "--json"))
+        return found
+
+    def metrics(self) -> str:
+        """Of the lab's pods too."""
+        return self.command("metrics")
 
     @contextmanager
     def reach(self, pod: str, port: int) -> Iterator[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""What a trace of a call shows: as `localmesh trace` gives it, one call is one trace with the right parents."""
+"""What a trace of a call shows, to localmesh here and to Jaeger in a cluster: one call is one trace."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from tests.mesh.conftest import Lab, Somebody, bearer
 from tests.mesh.lab.policies import authorization, document, to, virtual_service
 from tests.mesh.local import ROOT, LocalMesh
 
-pytestmark = pytest.mark.local("spans are asked of localmesh")
+LOCAL = pytest.mark.local("what localmesh tells of a trace, or of none")
 
 SERVER, CLIENT = 2, 3  # opentelemetry.proto.trace.v1.Span.SpanKind
 
@@ -43,7 +43,7 @@ class Span:
 class Traced:
     """A call's trace, asked for by the id that its caller chose."""
 
-    mesh: LocalMesh
+    mesh: Mesh
     id: str
     caller: str
 
@@ -55,13 +55,18 @@ class Traced:
     def spans(self) -> list[Span]:
         """Those that have come so far."""
         try:
-            return list(spans(json.loads(self.mesh.command("trace", self.id, "--json"))))
+            return list(spans(self.mesh.trace(self.id)))
         except Refused:
             return []
 
+    def command(self, *words: str) -> str:
+        """What localmesh says, where it is one."""
+        assert isinstance(self.mesh, LocalMesh)
+        return self.mesh.command(*words)
+
     def told(self) -> str:
         """As a person reads it."""
-        return self.mesh.command("trace", self.id)
+        return self.command("trace", self.id)
 
 
 def spans(otlp: dict[str, Any]) -> Iterator[Span]:
@@ -81,7 +86,6 @@ def texts(one: dict[str, Any]) -> dict[str, str]:
 
 @pytest.fixture
 def traced(mesh: Mesh) -> Traced:
-    assert isinstance(mesh, LocalMesh)
     return Traced(mesh, secrets.token_hex(16), secrets.token_hex(8))
 
 
@@ -121,7 +125,7 @@ async def test_one_call_is_one_trace_from_the_gateway_through_both_sidecars_to_b
             ("user", SERVER),
         )
 
-    made = await eventually(chain, what="the whole path in the trace")
+    made = await eventually(chain, within=Limit.STARTED, what="the whole path in the trace")
     assert [each.said["grpc.path"] for each in made if "grpc.path" in each.said] == [
         "/chat.v1.ChatService/SendMessage",
         "/chat.v1.ChatService/SendMessage",
@@ -138,24 +142,27 @@ async def test_context_goes_on_in_w3c_headers_and_in_no_others(lab: Lab) -> None
     assert not others
 
 
+@LOCAL
 async def test_who_says_that_a_call_is_not_sampled_is_obeyed(traced: Traced, lab: Lab) -> None:
     unsampled = f"00-{secrets.token_hex(16)}-{traced.caller}-00"
     await lab.call({}, headers={"traceparent": unsampled})
     await lab.call({}, headers=dict([traced.header]))
     await eventually(traced.spans, what="the call after it in the store")
     with pytest.raises(Refused, match="there is no trace"):
-        traced.mesh.command("trace", unsampled.split("-")[1])
+        traced.command("trace", unsampled.split("-")[1])
 
 
+@LOCAL
 async def test_probes_make_no_trace(traced: Traced, channel: grpc.aio.Channel) -> None:
     """Every app is asked each second since the mesh has started; a person's own health check is a call like others."""
     await HealthStub(channel).Check(HealthCheckRequest(), metadata=(traced.header,), timeout=10)
     await eventually(traced.spans, what="the call through the gateway in the store")
-    listed = json.loads(traced.mesh.command("traces", "--json", "--limit", "100000"))["traces"]
+    listed = json.loads(traced.command("traces", "--json", "--limit", "100000"))["traces"]
     probes = [each for each in listed if "grpc.health" in each["name"] and each["id"] != traced.id]
     assert [each for each in probes if not each["service"].startswith("gateway")] == []
 
 
+@LOCAL
 async def test_each_attempt_of_a_retried_call_is_a_child_of_the_call(traced: Traced, lab: Lab) -> None:
     policy = virtual_service({"route": [to("v2")], "retries": {"attempts": 3, "retryOn": "unavailable"}})
     with traced.mesh.policy(policy):
@@ -174,6 +181,7 @@ async def test_each_attempt_of_a_retried_call_is_a_child_of_the_call(traced: Tra
     assert "3 attempts" in traced.told()
 
 
+@LOCAL
 async def test_a_denied_call_is_in_the_trace_with_the_rule_that_denied_it(traced: Traced, lab: Lab) -> None:
     method = f"Call{uuid.uuid4().hex}"
     spec = {
@@ -193,10 +201,11 @@ async def test_a_denied_call_is_in_the_trace_with_the_rule_that_denied_it(traced
         assert span.said["grpc.status_code"] == "7"
         assert "policy[not-this-one]-rule[0]" in span.said["response_code_details"]
         assert "AuthorizationPolicy lab/not-this-one (" in traced.told()
-        listed = traced.mesh.command("traces", "--error", "--service", "echo", "--limit", "1000")
+        listed = traced.command("traces", "--error", "--service", "echo", "--limit", "1000")
         assert traced.id[:8] in listed
 
 
+@LOCAL
 async def test_a_route_that_timed_out_is_named(traced: Traced, lab: Lab) -> None:
     with traced.mesh.policy(virtual_service({"timeout": "0.2s"})), pytest.raises(grpc.aio.AioRpcError):
         await lab.call({"delay": 5}, headers=dict([traced.header]))
@@ -229,7 +238,9 @@ async def test_a_cancelled_stream_ends_its_spans(traced: Traced, lab: Lab, mesh:
     assert at_gateway.said["response_flags"] != "-"
 
 
+@LOCAL
 async def test_who_follows_is_told_of_a_call_when_it_is_over(traced: Traced, lab: Lab) -> None:
+    assert isinstance(traced.mesh, LocalMesh)
     command = [sys.executable, "-m", "localmesh", "--state", str(traced.mesh.state)]
     options = ["traces", "--follow", "--json", "--service", "echo.lab"]
     following = await asyncio.create_subprocess_exec(*command, *options, cwd=ROOT, stdout=subprocess.PIPE)
@@ -259,6 +270,7 @@ async def test_who_follows_is_told_of_a_call_when_it_is_over(traced: Traced, lab
         await following.wait()
 
 
+@LOCAL
 async def test_a_sidecar_that_hides_the_collector_loses_spans_and_no_call(traced: Traced, lab: Lab) -> None:
     """Those of its own workloads: the trace goes on beyond them, below the parent that nobody has."""
     hosts = {"workloadSelector": {"labels": {"app": "caller"}}, "egress": [{"hosts": ["./*", "mesh/*"]}]}

@@ -17,7 +17,7 @@ from tests.deploy.kind.test_pods import item
 from tests.kit import eventually
 from tests.mesh.backend import Refused
 from tests.mesh.forward import Forward, Relay, free_ports
-from tests.mesh.kind import KindMesh
+from tests.mesh.kind import KindMesh, jaeger_trace
 from tests.mesh.lab.policies import authorization
 
 DRAINED = "listener_manager.total_filter_chains_draining: 0\nlistener_manager.total_listeners_draining: 0\n"
@@ -166,3 +166,27 @@ async def test_a_forward_that_ends_is_begun_again() -> None:
         forward.close()
     with pytest.raises(ConnectionError):
         socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+async def test_a_trace_is_asked_of_jaeger_and_one_that_is_not_there_is_refused() -> None:
+    """Jaeger's answers, as version 2.13 gave them."""
+
+    class Jaeger(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            known = b"/api/v3/traces/1 " in self.rfile.readline()
+            body = b'{"result": {"resourceSpans": []}}' if known else b'{"error": {"message": "No traces found"}}'
+            self.wfile.write(b"HTTP/1.0 %s\r\n\r\n" % (b"200 OK" if known else b"404 Not Found") + body)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Jaeger) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        assert jaeger_trace(address, "1") == {"resourceSpans": []}
+        with pytest.raises(Refused, match="No traces found"):
+            jaeger_trace(address, "2")
+        server.shutdown()
+
+
+def test_metrics_are_those_that_the_agents_answer_prometheus(world: World, mesh: KindMesh) -> None:
+    agent = "kubectl exec -n mesh user-v1-abc-x1 -c istio-proxy -- pilot-agent request --debug-port 15020"
+    world.set(answers=world.read()["answers"] | {agent: ["grpc_server_handled_total{} 1\n"]})
+    assert mesh.metrics() == "grpc_server_handled_total{} 1\n"
