@@ -6,7 +6,7 @@ time; what is left out is said.
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +14,6 @@ from localmesh.dashboard.events import Event
 
 EVERY_SECONDS = 0.4
 MOST_BYTES = 128 * 1024
-# So much of each file's end is searched for the lines of a trace.
-SEARCHED_BYTES = 4 * 1024 * 1024
 LONGEST_LINE = 4096  # characters; a longer one is cut
 # As our programs and Envoy write it: 2026-11-22T21:38:19.636 or 2026-11-22 21:38:19.636, near a line's beginning.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?")
@@ -23,11 +21,10 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: which program of which pod (`namespace/name`) wrote it, and the text."""
+    """One line: which program wrote it, and the text."""
 
     program: str
     text: str
-    pod: str = ""
 
 
 @dataclass(slots=True)
@@ -86,27 +83,12 @@ async def following(folder: Path, pod: str, lines: int) -> AsyncGenerator[Event]
         await asyncio.sleep(EVERY_SECONDS)
 
 
-def of_trace(folder: Path, trace: str) -> list[Line]:
-    """The lines of all pods that name a trace, in the order of their times."""
-    found = [line for file in sorted(folder.glob("*.*.*.log")) for line in _naming(file, trace)]
-    return in_time(found)
-
-
-def _naming(file: Path, trace: str) -> Iterator[Line]:
-    namespace, pod, program, _ = file.name.split(".")
-    with file.open("rb") as opened:
-        opened.seek(max(0, file.stat().st_size - SEARCHED_BYTES))
-        for line in opened.read(SEARCHED_BYTES).splitlines():
-            if trace.encode() in line:
-                yield Line(program, line.decode(errors="replace")[:LONGEST_LINE], f"{namespace}/{pod}")
-
-
 def in_time(lines: list[Line]) -> list[Line]:
     """Lines of several programs, each in order, merged by their times; one without a time stays with the one before."""
     timed = []
-    last: dict[tuple[str, str], str] = {}
+    last: dict[str, str] = {}
     for line in lines:
         if found := _TIME.search(line.text[:200]):
-            last[line.pod, line.program] = found.group().replace("T", " ").replace(",", ".")
-        timed.append((last.get((line.pod, line.program), ""), line))
+            last[line.program] = found.group().replace("T", " ").replace(",", ".")
+        timed.append((last.get(line.program, ""), line))
     return [line for _, line in sorted(timed, key=lambda pair: pair[0])]

@@ -16,6 +16,7 @@ from localmesh.dashboard.guard import guarded, loopback
 from localmesh.dashboard.reading import Reader, Reading
 from localmesh.dashboard.traces import Asked, Traces
 from localmesh.errors import MeshError
+from localmesh.observe.call_lines import of_trace
 from localmesh.runtime.dirs import Dirs
 
 P = ParamSpec("P")
@@ -128,8 +129,9 @@ async def _trace(request: web.Request) -> web.Response:
 
 
 async def _lines(request: web.Request) -> web.Response:
-    found = await asyncio.to_thread(logs.of_trace, request.app[DIRS].logs, request.match_info["id"])
-    return web.json_response([dataclasses.asdict(line) for line in found])
+    found = await _told(of_trace, request.app[DIRS].logs, request.match_info["id"])
+    lines = [{"pod": each.pod, "program": each.program, "text": each.text} for each in found]
+    return web.json_response(lines)
 
 
 async def _told(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

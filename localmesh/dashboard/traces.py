@@ -4,8 +4,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
+import grpc
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from localmesh.control.client import connected
@@ -37,7 +38,9 @@ _MS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which traces: those along the arrow from `source` to `target` (workloads); the others as in TraceFilter."""
+    """Which traces: those along the arrow from `source` to `target` (workloads), or, without a target, those in which
+    the source takes part; the others as in TraceFilter.
+    """
 
     service: str = ""
     failed: bool = False
@@ -107,10 +110,11 @@ class Traces:
     def listed(self, asked: Asked) -> list[Json]:
         """The summaries of these traces, the newest first: the control API's own JSON. Raises MeshError."""
         wanted = TraceFilter(service=asked.service, failed=asked.failed, slower_than_seconds=asked.slower_than_seconds)
-        limit = MOST_LOOKED_AT if asked.target else MOST_TRACES
+        along = asked.source or asked.target
+        limit = MOST_LOOKED_AT if along else MOST_TRACES
         with connected(self._control) as mesh:
             found: Iterable[TraceSummary] = mesh.ListTraces(ListTracesRequest(filter=wanted, limit=limit)).traces
-            if asked.target:
+            if along:
                 found = self._along(mesh, found, asked)
             return [as_json(each) for each in islice(found, MOST_TRACES)]
 
@@ -128,15 +132,18 @@ class Traces:
         pods = mesh.GetStatus(GetStatusRequest()).pods
         workloads = {f"{pod.name}.{pod.namespace}": pod.workload for pod in pods} | {"": ""}
         for summary in summaries:
-            pairs = self._calls_of(mesh, summary)
-            if (asked.source, asked.target) in {(workloads.get(a), workloads.get(b)) for a, b in pairs}:
+            pairs = {(workloads.get(a), workloads.get(b)) for a, b in self._calls_of(mesh, summary)}
+            if (asked.source, asked.target) in pairs or (not asked.target and asked.source in chain(*pairs)):
                 yield summary
 
     def _calls_of(self, mesh: ControlServiceStub, summary: TraceSummary) -> frozenset[tuple[str, str]]:
         key = summary.id, summary.spans
         with self._looking:
             if key not in self._calls:
-                self._calls[key] = calls(otlp.decode(mesh.GetTrace(GetTraceRequest(id=summary.id)).otlp))
+                try:
+                    self._calls[key] = calls(otlp.decode(mesh.GetTrace(GetTraceRequest(id=summary.id)).otlp))
+                except grpc.RpcError:  # it has been forgotten meanwhile
+                    return frozenset()
             while len(self._calls) > 2 * MOST_LOOKED_AT:
                 self._calls.popitem(last=False)
             return self._calls[key]

@@ -153,9 +153,10 @@ function arrowOf(arrow, { points, label }) {
   );
   set(top, "y", -4.5);
   set(bottom, "y", 12);
+  // What went over a TCP connection is in no trace: those of its caller are the nearest.
   const element = s(
     "a",
-    { class: "arrow", "data-id": arrow.id, href: address("traces", [], { from: arrow.source, to: arrow.target }) },
+    { class: "arrow", "data-id": arrow.id, href: address("traces", [], { from: arrow.source, to: arrow.http ? arrow.target : "" }) },
     s("path", { class: "hit", d: path }),
     line,
     head,
@@ -198,7 +199,7 @@ function fillArrow(drawn, arrow) {
   set(drawn.element, "data-tone", failing ? "bad" : arrow.http && arrow.rate > 0 ? "live" : "off");
   set(drawn.line, "stroke-width", arrow.http ? (1.2 + Math.min(2.8, Math.log10(1 + arrow.rate))).toFixed(2) : 1.2);
   const secured = arrow.mtls ? "mutual TLS" : arrow.mtls === false ? "not mutual TLS" : "from outside";
-  set(drawn.element, "aria-label", `${arrow.from} calls ${arrow.to}: ${spoken}, ${secured}. Show its traces`);
+  set(drawn.element, "aria-label", `${arrow.from} calls ${arrow.to}: ${spoken}, ${secured}. Show ${arrow.http ? "its traces" : `the traces of ${arrow.from}`}`);
 }
 
 function callWords(arrow) {

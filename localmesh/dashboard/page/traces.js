@@ -13,7 +13,7 @@ export function tracesView() {
   const service = h("select", { id: "service", change: () => filter() }, h("option", { value: "" }, "all"));
   const failed = h("input", { type: "checkbox", change: () => filter() });
   const slower = h("input", { type: "number", min: 0, step: "any", placeholder: "0", class: "short", change: () => filter() });
-  const arrow = h("a", { class: "chip", hidden: true, title: "all arrows again" });
+  const arrow = h("a", { class: "chip", hidden: true, title: "everywhere again" });
   const paused = h("span", { class: "dim", hidden: true }, "paused while you are here");
   const list = h("ol", { class: "traces" });
   const nothing = empty("No such traces yet.", "Make some calls: ", h("code", {}, "make demo"));
@@ -50,6 +50,7 @@ export function tracesView() {
   };
   const show = (traces) => {
     nothing.hidden = traces.length > 0;
+    for (const trace of traces) for (const one of trace.services) known(service, one.split(".")[0]);
     const longest = Math.max(...traces.map((trace) => trace.seconds), 0.000001);
     keyed(list, traces, (trace) => trace.id, row, (one, trace) => fill(one, trace, longest, filters, id));
   };
@@ -76,7 +77,7 @@ export function tracesView() {
       failed.checked = Boolean(filters.failed);
       slower.value = filters.slower ?? "";
       arrow.hidden = !(filters.from || filters.to);
-      text(arrow, `${shortly(filters.from) || "clients"} → ${shortly(filters.to)} ✕`);
+      text(arrow, filters.to ? `${shortly(filters.from) || "clients"} → ${shortly(filters.to)} ✕` : `${shortly(filters.from)} ✕`);
       arrow.href = address("traces", id ? [id] : [], { ...filters, from: "", to: "" });
       set(element, "data-open", id ? "yes" : null);
       for (const one of list.children) set(one.firstChild, "aria-current", one.dataset.key === id ? "true" : null);
@@ -85,7 +86,6 @@ export function tracesView() {
       load();
     },
     update(reading) {
-      for (const pod of reading.status?.pods ?? []) known(service, `${pod.workload.split("/").reverse().join(".")}`);
       detail.update(reading);
     },
     close() {
@@ -98,7 +98,7 @@ export function tracesView() {
 
 function known(select, value) {
   if (!value || [...select.options].some((option) => option.value === value)) return;
-  select.append(h("option", { value }, value.split(".")[0]));
+  select.append(h("option", { value }, value));
 }
 
 function shortly(workload) {
