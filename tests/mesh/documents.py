@@ -11,8 +11,9 @@ def split(text: str) -> list[str]:
 
 
 def identity(text: str) -> tuple[str, str, str] | None:
-    """Kind, namespace and name of one document."""
+    """Kind, namespace and name of one document; of one without a name its kind alone. None for what is no document."""
     document = yaml.safe_load(text)
-    if not document or "metadata" not in document:
+    if not document or "kind" not in document:
         return None
-    return document["kind"], document["metadata"].get("namespace", ""), document["metadata"]["name"]
+    metadata = document.get("metadata", {})
+    return document["kind"], metadata.get("namespace", ""), metadata.get("name", "")
