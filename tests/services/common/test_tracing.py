@@ -1,6 +1,8 @@
 """Spans, and the two faults of the instrumentation that are mended here (contrib#3066 and #3271)."""
 
 import asyncio
+import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,12 @@ from opentelemetry.trace import StatusCode
 from protos.chat.v1 import chat_pb2_grpc
 from services.common.channels import open_channel
 from services.common.drain import Drain
+from services.common.logs import to_stdout
 from tests.kit import eventually
 from tests.services.common.conftest import Serve, Served
 from tests.services.common.echo import KINDS, METHODS, NAME, WritingEcho, finish, start
+
+UNRECORDED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 
 
 async def _ended(served: Served) -> None:
@@ -98,6 +103,30 @@ async def test_a_callers_own_trace_goes_on(serve: Serve) -> None:
         (server,) = served.finished("SERVER")
     assert server.parent is not None and server.context is not None
     assert f"{server.context.trace_id:032x}-{server.parent.span_id:016x}" in parent
+
+
+async def test_a_call_that_its_caller_does_not_record_goes_on_under_the_callers_span(serve: Serve) -> None:
+    """Nothing is recorded, and log lines still have the caller's trace."""
+    lines = StringIO()
+    with to_stdout(level="info", pod="pod-0", version="v1", stream=lines):
+        async with serve() as served, grpc.aio.insecure_channel(served.settings.grpc_listen) as bare:
+            metadata = (*served.bearer, ("traceparent", UNRECORDED))
+            await finish(start(chat_pb2_grpc.ChatServiceStub(bare), "unary", metadata=metadata))
+            assert not served.finished("SERVER")
+    (line,) = [each for each in map(json.loads, lines.getvalue().splitlines()) if each["event"] == "served"]
+    assert f"00-{line['trace_id']}-{line['span_id']}-00" == UNRECORDED
+
+
+async def test_what_the_sampler_wants_is_recorded_whatever_the_caller_does(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its decision is asked for, not guessed."""
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_on")
+    async with serve() as served, grpc.aio.insecure_channel(served.settings.grpc_listen) as bare:
+        metadata = (*served.bearer, ("traceparent", UNRECORDED))
+        await finish(start(chat_pb2_grpc.ChatServiceStub(bare), "unary", metadata=metadata))
+        (server,) = served.finished("SERVER")
+    assert server.parent is not None and f"-{server.parent.span_id:016x}-" in UNRECORDED
 
 
 async def test_probes_make_no_spans(serve: Serve) -> None:
