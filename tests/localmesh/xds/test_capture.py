@@ -3,10 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+from envoy.config.cluster.v3.cluster_pb2 import Cluster
+
 from localmesh.mesh import Placement
 from localmesh.mesh.identity import Protocol
 from localmesh.mesh.pods import Inbound, Pod
 from localmesh.mesh.security import AccessPolicy, Action, Mtls
+from localmesh.mesh.services import Endpoint
+from localmesh.mesh.telemetry import OpenTelemetry, Telemetry, Tracing
 from localmesh.mesh.upstreams import Outliers
 from localmesh.xds.bootstrap import bootstrap_json
 from localmesh.xds.capture import capture
@@ -94,6 +99,27 @@ def test_a_change_of_one_upstream_changes_one_cluster() -> None:
     before, after = (captured(pod, meshes.chat_placement()) for pod in (chat, changed))
     assert before.versions[CLUSTER] != after.versions[CLUSTER]
     assert before.versions[LISTENER] == after.versions[LISTENER]
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "source"),
+    [(meshes.USER_AT, meshes.GRPC, meshes.CHAT_AT), ("192.0.2.7", meshes.GRPC, ""), ("/run/collector.sock", 0, "")],
+)
+def test_calls_leave_from_the_pods_address_where_that_can_call(address: str, port: int, source: str) -> None:
+    """The kernel lets no loopback address call beyond this machine (EINVAL), and a Unix socket has none."""
+    pod = meshes.upstream(meshes.chat_pod(), endpoints=(Endpoint(address, port),))
+    body = captured(pod, meshes.chat_placement()).type(CLUSTER)[f"outbound|{meshes.GRPC}||{meshes.USER}"].body
+    assert Cluster.FromString(body).upstream_bind_config.source_address.address == source
+
+
+def test_a_collector_is_there_for_a_proxy_that_knows_it_and_one_that_does_not_is_whole() -> None:
+    tracing = Telemetry(tracing=Tracing(100.0, OpenTelemetry("traces", meshes.USER, meshes.GRPC)))
+    hidden = Telemetry(tracing=Tracing(100.0, OpenTelemetry("traces", "away.mesh.svc.cluster.local", 4317)))
+    undialed = replace(meshes.chat_placement(), dials=())
+    for telemetry, clusters in ((tracing, [f"outbound|{meshes.GRPC}||{meshes.USER}"]), (hidden, [])):
+        pod = replace(meshes.chat_pod(), client_telemetry=telemetry)
+        assert list(captured(pod, undialed).type(CLUSTER)) == clusters
+        assert not captured(pod, meshes.chat_placement()).consistent()
 
 
 def test_a_bootstrap_names_the_node_and_both_sockets() -> None:
