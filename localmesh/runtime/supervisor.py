@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 _DRAIN = 0.25  # seconds after the proxies have acknowledged
 _PUBLISH_WITHIN = 5.0  # a proxy that does not answer must not hold a restart for ever
 _READY_WITHIN = 60.0  # for a replaced pod; the restart of its workload stops there if it is not
-_HURRIED_WITHIN = 5.0  # what is left of that when something else is wanted already
+_HURRIED_WITHIN = 10.0  # what is left of that when something else is wanted already
 
 
 class Supervisor:

@@ -63,7 +63,7 @@ class RunningMesh:
         self._history = History().in_force(in_force.design.written.documents, time.time())
         self._edits = Edits()
         self._changing = asyncio.Lock()  # what shall run
-        self._superseded = asyncio.Event()  # whoever changes it now: another reading of the files is wanted
+        self._superseded = asyncio.Event()  # whoever changes it now: the files say something else by now
         self._stirred = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -154,10 +154,8 @@ class RunningMesh:
         """Read the files again. Returns when every proxy obeys them and the pods are as they say.
 
         All or nothing: Problems, also of what a proxy refuses, leave everything as it was, and so does the MeshError
-        for a pod that the files change and that does not become ready. A change that waits for such a pod meanwhile
-        gives it up.
+        for a pod that the files change and that does not become ready: soon, where they were saved again meanwhile.
         """
-        self._superseded.set()
         return await _undisturbed(self._apply())
 
     async def _apply(self) -> Applied:

@@ -215,8 +215,8 @@ async def test_pods_that_do_not_become_ready_after_a_change_are_put_back(
     await small.mesh.apply()
 
 
-@pytest.mark.parametrize("how", ["a save", "an apply"])
-async def test_what_is_wanted_next_does_not_wait_for_pods_that_do_not_become_ready(small: Small, how: str) -> None:
+@pytest.mark.parametrize("how", ["a save", "a save and an apply"])
+async def test_what_is_saved_next_does_not_wait_for_pods_that_do_not_become_ready(small: Small, how: str) -> None:
     """Nobody would wait so long: the pods of the first save have an hour."""
     local = small.deploy / "local.yaml"
     text = local.read_text()
@@ -227,7 +227,7 @@ async def test_what_is_wanted_next_does_not_wait_for_pods_that_do_not_become_rea
         await eventually(lambda: _waits(small), what="a pod of the first save is waited for")
         patient.setattr(supervisor, "_READY_WITHIN", Limit.STARTED.value)
         save(local, text)
-        if how == "an apply":
+        if how == "a save and an apply":
             await small.mesh.apply()
         await eventually(lambda: _all_ready(small), within=Limit.RECOVERED, what="the second save is in force")
     assert await small.caller.code() == "OK"
