@@ -10,17 +10,24 @@ from deploy.kind.settings import Settings
 Tell = Callable[[str], None]
 
 OPERATOR = "deploy/istio-operator.yaml"
+# Instead of the file's own profile: with a ztunnel on each node.
+AMBIENT = ("--set", "profile=ambient")
 WITHOUT_CNI = ("--set", "components.cni.enabled=false")
 _INSTALL_SECONDS = 480
 
 
 def arguments(settings: Settings, tell: Tell) -> tuple[str, ...]:
-    """What istioctl is told. The CNI agent is left out where its image cannot be had (SKIP_PULL)."""
-    given = ("-f", OPERATOR, *settings.istio_args)
+    """What istioctl is told. The CNI agent is left out where its image cannot be had (SKIP_PULL). Raises Failed."""
+    ambient = AMBIENT if "ambient" in settings.components else ()
+    given = ("-f", OPERATOR, *ambient, *settings.istio_args)
     agent = [image for image in own_images(given) if "install-cni" in image]
     missing = [image for image in agent if not images.reachable(settings, image)]
     if not missing:
         return given
+    if ambient:
+        raise Failed(
+            f"{missing[0]} is nowhere, and without it there is no ambient mode\n  try: COMPONENTS without ambient"
+        )
     tell(f"{missing[0]} is nowhere, so Istio comes without its CNI agent and pods get NET_ADMIN for their start")
     return (*given, *WITHOUT_CNI)
 

@@ -123,6 +123,18 @@ def test_with_skip_pull_nothing_is_pulled_and_the_cni_agent_is_left_out_where_it
     assert "without-cni" in (settings.work / "kustomization.yaml").read_text()
 
 
+def test_ambient_mode_is_installed_where_its_component_is_asked_for(world: World, settings: Settings) -> None:
+    up.up(replace(settings, components=("kind", "ambient")), world.told.append)
+    assert "--set profile=ambient" in world.calls("istioctl install")[0]
+    applied = world.calls("kubectl apply --server-side", "istioctl install")
+    assert applied[0].startswith("kubectl apply"), "istiod looks for the Gateway API's definitions when it starts"
+
+
+def test_ambient_mode_without_the_cni_agent_is_refused(world: World, settings: Settings) -> None:
+    with pytest.raises(Failed, match="COMPONENTS without ambient"):
+        up.up(replace(settings, components=("kind", "ambient"), skip_pull=True), world.told.append)
+
+
 def test_with_skip_pull_the_cni_agent_stays_where_docker_or_the_nodes_have_it(world: World, settings: Settings) -> None:
     world.set(loaded=["hub.example/install-cni:1.30.4"])
     up.up(replace(settings, skip_pull=True), world.told.append)
