@@ -10,6 +10,7 @@ import grpc
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from opentelemetry import trace
 from opentelemetry.instrumentation.grpc import aio_server_interceptor
 from opentelemetry.trace import StatusCode
@@ -129,10 +130,14 @@ async def test_what_the_sampler_wants_is_recorded_whatever_the_caller_does(
     assert server.parent is not None and f"-{server.parent.span_id:016x}-" in UNRECORDED
 
 
-async def test_probes_make_no_spans(serve: Serve) -> None:
+async def test_probes_and_reflection_make_no_spans(serve: Serve) -> None:
     """A health check every second would bury the rest."""
     async with serve() as served, grpc.aio.insecure_channel(served.settings.grpc_listen) as bare:
         await health_pb2_grpc.HealthStub(bare).Check(health_pb2.HealthCheckRequest())
+        reflecting = reflection_pb2_grpc.ServerReflectionStub(bare).ServerReflectionInfo(
+            iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+        )
+        assert [answer async for answer in reflecting]
         await finish(start(served.stub, "unary", metadata=served.bearer))
         await _ended(served)
         assert [span.name for span in served.finished("SERVER")] == [f"{NAME}/SendMessage"]
