@@ -39,7 +39,7 @@ def targets(status: Status) -> list[Target]:
 
 
 def own(status: Status) -> list[Family]:
-    """What localmesh knows: pods by state, their readiness and restarts, and what became of the edits."""
+    """What localmesh knows: pods by state, readiness and restarts, what became of the edits, and traces."""
     states = Counter(pod.state for pod in status.pods)
     edits = status.edits
     return [
@@ -65,6 +65,7 @@ def own(status: Status) -> list[Family]:
             "From reading the files to the last proxy's acknowledgement.",
             [({}, edits.last_seconds)],
         ),
+        _each("localmesh_traces", "gauge", "Traces that are kept.", [({}, status.traces)]),
     ]
 
 

@@ -19,6 +19,7 @@ def encode_status(status: MeshStatus) -> messages.Status:
             messages.Phase(name=phase.name, begin_seconds=phase.begin_seconds, seconds=phase.seconds)
             for phase in status.phases
         ],
+        traces=status.traces,
         gateways=status.gateways,
         edits=messages.Edits(
             applied=status.edits.applied, refused=status.edits.refused, last_seconds=status.edits.last_seconds

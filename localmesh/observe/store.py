@@ -49,6 +49,11 @@ class TraceStore:
         self.spans = 0
         self.bytes = 0
 
+    @property
+    def held(self) -> int:
+        """How many traces are kept."""
+        return len(self._traces)
+
     def take(self, spans: "Iterable[Span]") -> None:
         """Keep these spans."""
         touched = dict.fromkeys(self._kept(span) for span in spans)

@@ -127,6 +127,7 @@ class RunningMesh:
             warnings=self._in_force.design.warnings,
             phases=tuple(self._phases.ended),
             edits=self._edits,
+            traces=self._traces.held,
             gateways=tuple(expose.address for expose in self._in_force.design.written.local.expose),
             next=self._in_force.design.written.local.next,
         )

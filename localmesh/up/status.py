@@ -81,4 +81,5 @@ class MeshStatus:
     phases: tuple[Phase, ...] = ()
     gateways: tuple[str, ...] = ()
     edits: Edits = Edits()
+    traces: int = 0  # that are kept
     next: Mapping[str, str] = field(default_factory=dict)  # commands to try, each with what it does

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from localmesh.control.figures import asked
+from localmesh.control.messages import encode_status
 from localmesh.errors import MeshError, Problems
+from localmesh.observe.edges import OUTSIDE, edges
+from localmesh.observe.readings import Asked, Reading, read
 from localmesh.runtime import dirs, supervisor
 from localmesh.runtime.wallet import Wallet
 from localmesh.up.beginning import running
@@ -233,6 +237,22 @@ async def test_what_is_saved_next_does_not_wait_for_pods_that_do_not_become_read
     assert await small.caller.code() == "OK"
 
 
+async def test_the_arrows_of_the_mesh_count_its_calls_and_show_where_mtls_holds(small: Small) -> None:
+    proxies = asked(encode_status(small.mesh.status()))
+    before = await eventually(lambda: _settled(proxies), what="the latencies of the calls so far")
+    for _ in range(5):
+        await small.caller.call()
+    after = await eventually(lambda: _settled(proxies), what="the latencies of five calls more")
+    found = {edge.source: edge for edge in edges(before, after)}
+    outside, inside = found[OUTSIDE], found["small/gateway-0"]
+    assert (outside.workloads, outside.calls.requests, outside.mtls) == (("small/gateway",), 5, None)
+    assert (inside.service, inside.port, inside.workloads) == ("small/echo", 7000, ("small/echo",))
+    assert inside.mtls is True
+    assert (inside.calls.answers, inside.calls.errors, inside.calls.active) == ((("OK", 5),), 0, 0)
+    assert sum(inside.calls.latency.counts) == sum(target.requests for target in inside.targets) == 5
+    assert {target.pod for target in inside.targets} == {"small/echo-0", "small/echo-1"}
+
+
 async def test_a_rolling_restart_loses_no_call(small: Small) -> None:
     assert await _calls_while(small, small.mesh.restart("small/echo")) == []
 
@@ -306,6 +326,15 @@ async def _all_ready(small: Small) -> bool:
 
 async def _ready(small: Small, pod: str) -> bool:
     return any(each.name == pod and each.ready for each in small.mesh.status().pods)
+
+
+async def _settled(proxies: list[Asked]) -> Reading:
+    """What the proxies have counted; histograms, which are told as of Envoy's last flush, must have all of it."""
+    reading = await read(proxies)
+    gateway = next(each for each in reading.proxies if each.pod == "small/gateway-0")
+    told = (gateway.entry, *gateway.outbound.values())
+    assert all(sum(each.latency.counts) == each.requests for each in told)
+    return reading
 
 
 async def _says(somebody: Caller, code: str) -> bool:
