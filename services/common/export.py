@@ -12,6 +12,9 @@ from typing import Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from prometheus_client import CollectorRegistry, Counter
+
+from services.common import semconv
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +53,10 @@ class Export(SpanExporter):
     A collector that does not answer, or answers again, is said once in the log.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        what = "Spans that left, or were lost on the way (error_type)."
+        exported = Counter(semconv.SPANS_EXPORTED, what, ("error_type",), registry=registry)
+        self._taken, self._missed = exported.labels(""), exported.labels(semconv.LOST)
         self._exporter: _Leaving | None = None
         self._lock = threading.Lock()
         self._over = False
@@ -71,10 +77,12 @@ class Export(SpanExporter):
             if self.lost:
                 log.info("spans are taken again; %s were lost", self.lost)
             self.lost, _words.text = 0, ""
+            self._taken.inc(len(spans))
         else:
             if not self.lost and _words.text:  # without a word it was we who gave up
                 log.warning("spans are lost until their collector takes them: %s", _words.text)
             self.lost += len(spans)
+            self._missed.inc(len(spans))
         return result
 
     def shutdown(self) -> None:

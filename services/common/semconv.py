@@ -41,6 +41,11 @@ DB_LABELS = ("db_system_name", "db_query_summary", "error_type")
 DB_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 
 
+# Of the SDK itself: https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/
+SPANS_EXPORTED = "otel_sdk_exporter_span_exported_total"
+LOST = "lost"
+
+
 def rpc_duration(side: str) -> str:
     """The histogram of calls in Prometheus; `side` is `server` or `client`."""
     return f"rpc_{side}_call_duration_seconds"

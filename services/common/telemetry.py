@@ -65,10 +65,11 @@ def set_up(service: str, pod: str, *, version: str = "", exporter: str = "none")
     if exporter == "none":
         # The parent's decision still goes on: a trace begun by a proxy must not end here.
         return Telemetry(TracerProvider(resource=resource, sampler=ParentBased(ALWAYS_OFF)))
-    export = Export()
+    registry = CollectorRegistry()
+    export = Export(registry)
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(BatchSpanProcessor(export))
-    return Telemetry(provider, export)
+    return Telemetry(provider, export, registry)
 
 
 @asynccontextmanager

@@ -42,6 +42,10 @@ def _span(telemetry: Telemetry, name: str) -> None:
     tracer.start_span(name, attributes={"a": "b"}).end()
 
 
+def _exported(telemetry: Telemetry, error_type: str) -> float:
+    return telemetry.registry.get_sample_value("otel_sdk_exporter_span_exported_total", {"error_type": error_type}) or 0
+
+
 def _free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -81,7 +85,9 @@ async def test_a_collector_that_is_away_is_said_once_and_its_return_too(told: Ca
                 return bool(collector.named("again"))
 
             await eventually(arrived, what="spans are taken again")
+            await eventually(lambda: _exported(telemetry, "") == len(collector.named("again")), what="they are counted")
             await eventually(lambda: "taken again" in stream.getvalue(), what="the return is said")
+    assert _exported(telemetry, "lost") >= 3
     lost, back = (line for line in said() if line["logger"] == "services.common.export")
     assert lost["level"] == "warning" and "UNAVAILABLE" in lost["event"] and f"127.0.0.1:{port}" in lost["event"]
     assert back["level"] == "info" and "lost" in back["event"]
