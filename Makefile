@@ -187,9 +187,19 @@ bench-list: keys ## 1,000,000 users as a stream, beside a COPY: rows per second,
 bench-upload: keys ## A file of 256 MiB up and down, beside a bare stream
 	@$(BIN)/python -m bench.upload
 
+bench-fanout: keys ## One room, 100 and 1,000 readers through the mesh: one write per event, and ours
+	@$(BIN)/python -m bench.fanout
+
+bench-observe: keys ## GetUser through the gateway with tracing off, at 1 % and at 100 %
+	@$(BIN)/python -m bench.observe
+
+bench-memory: keys ## What every process of the bundle keeps in memory, idle and after load
+	@$(BIN)/python -m bench.footprint
+
 bench-profile: keys ## Where the CPU of one GetUser goes, stage by stage
 	@$(BIN)/python -m bench.profile
 
 .PHONY: help install protos keys lock up down clean status dashboard demo chat token check format test conformance docs \
   bench bench-startup bench-policy-edit bench-compile bench-get bench-send bench-mesh-cost bench-list bench-upload bench-profile \
+  bench-fanout bench-observe bench-memory \
   doctor kind-up kind-forward kind-jaeger kind-prometheus kind-grafana kind-kiali kind-test kind-down $(addprefix check-,$(CHECKS))

@@ -8,8 +8,11 @@ from bench import page
 from bench.processes import ROOT, python
 from bench.report import Report, from_json
 
-# `python -m bench.<name>`, in the order of the page. The last is `memory`: what is left after all the others.
-BENCHES = ("startup", "policy_edit", "compile", "mesh_cost", "get", "send", "list", "upload", "profile")
+# `python -m bench.<name>`, in the order of the page. The last is memory.
+BENCHES = (
+    *("startup", "policy_edit", "compile", "mesh_cost", "get", "send", "fanout"),
+    *("list", "upload", "observe", "profile", "footprint"),
+)
 LIMIT_SECONDS = 600
 
 
