@@ -22,12 +22,11 @@ def status(state: Path, as_json: bool, phases: bool) -> None:
       localmesh status
       localmesh status --json | jq '.pods[] | select(.ready | not)'
 
-    A pod's metrics are read on its Unix socket, as they are on port 9464 in a cluster:
+    Metrics of all of them: localmesh metrics. A pod's Envoy itself is asked on a Unix socket:
 
     \b
       sockets=$(localmesh status --json | jq -r '.pods[] | select(.name == "chat-0").sockets')
-      curl --unix-socket $sockets/http-metrics.sock http://chat-0/metrics
-      curl --unix-socket $sockets/admin.sock http://chat-0/stats/prometheus
+      curl --unix-socket $sockets/admin.sock http://chat-0/clusters
     """
     with connected(dirs.of(state).socket("control")) as mesh:
         now = mesh.GetStatus(GetStatusRequest())
