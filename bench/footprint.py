@@ -111,8 +111,8 @@ async def chunks() -> AsyncIterator[UploadFilesRequest]:
 
 CACHES = (
     "What stays are caches that have a bound and were empty: the pages of PostgreSQL's shared_buffers (128 MB), the"
-    " control plane's traces (96 MiB at most), and what the Envoys' and Python's allocators keep for the next calls. The"
-    " next steps are a smaller shared_buffers for a laptop, and fewer traces."
+    " control plane's traces (96 MiB at most), and what the Envoys' and Python's allocators keep for the next calls."
+    " The next steps are a smaller shared_buffers for a laptop, and fewer traces."
 )
 TRIED = (
     "Envoy's memory_allocator_manager (16 MiB to release each second): 36 MiB instead of 37 at each of the three Envoys"
