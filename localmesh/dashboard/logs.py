@@ -15,8 +15,10 @@ from localmesh.dashboard.events import Event
 EVERY_SECONDS = 0.4
 MOST_BYTES = 128 * 1024
 LONGEST_LINE = 4096  # characters; a longer one is cut
-# As our programs and Envoy write it: 2026-11-22T21:38:19.636 or 2026-11-22 21:38:19.636, near a line's beginning.
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?")
+# A line's own time: the field of a JSON line, wherever it stands, or how a line begins (Envoy's own and PostgreSQL's;
+# NATS has its process before it, and slashes).
+_TIME = re.compile(r'(?:"time": ?"|^\[?|^\[\d+\] )(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?)')
+_ALIKE = str.maketrans("T/,", " -.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def in_time(lines: list[Line]) -> list[Line]:
     timed = []
     last: dict[str, str] = {}
     for line in lines:
-        if found := _TIME.search(line.text[:200]):
-            last[line.program] = found.group().replace("T", " ").replace(",", ".")
+        if found := _TIME.search(line.text):
+            last[line.program] = found[1].translate(_ALIKE)
         timed.append((last.get(line.program, ""), line))
     return [line for _, line in sorted(timed, key=lambda pair: pair[0])]

@@ -2,10 +2,10 @@
 
 import { duration, method } from "./format.js";
 
-const TIME = /\d{4}-\d\d-\d\d[T ](\d\d:\d\d:\d\d(?:[.,]\d{1,3})?)\d*(Z|[+-]\d\d:?\d\d)?/;
+const TIME = /\d{4}[-/]\d\d[-/]\d\d[T ](\d\d:\d\d:\d\d(?:[.,]\d{1,3})?)\d*(Z|[+-]\d\d:?\d\d)?/;
 const LEVELS = { error: "bad", critical: "bad", warning: "warn", warn: "warn" };
 // Said already in a place of its own, or the same in every line.
-const KNOWN = new Set(["time", "start_time", "level", "event", "logger", "pod", "version", "trace_id", "span_id", "method", "path", "code", "grpc_status", "response_code", "latency_ms"]);
+const KNOWN = new Set(["time", "level", "event", "logger", "pod", "version", "trace_id", "span_id", "method", "code", "response_code", "latency_ms"]);
 
 // Asked for when something is strange, and in the way until then.
 const USUAL = new Set([
@@ -27,14 +27,15 @@ export function parseLine(raw) {
 }
 
 function structured(fields) {
-  const when = fields.time ?? fields.start_time ?? "";
+  const when = fields.time ?? "";
   const failure = isFailure(fields);
   const tone = LEVELS[String(fields.level).toLowerCase()] ?? (failure ? "warn" : null);
   const parts = [];
   const first = (kind, words) => words && parts.push([kind, words]);
   first("event", fields.event);
-  first("value", method(String(fields.method?.startsWith?.("/") ? fields.method : (fields.path ?? ""))));
-  first(failure ? "failure" : "value", String(fields.code ?? fields.grpc_status ?? fields.response_code ?? ""));
+  // A proxy's line of a TCP connection has no method and no status.
+  first("value", method(fields.method ?? fields.upstream_cluster ?? ""));
+  first(failure ? "failure" : "value", String(fields.code || fields.response_code || ""));
   first("value", fields.latency_ms === undefined ? "" : duration(Number(fields.latency_ms)));
   for (const [name, value] of Object.entries(fields)) {
     if (KNOWN.has(name) || value === null || value === "" || value === "-") continue;
@@ -51,13 +52,12 @@ function shortPeer(id) {
 }
 
 function isFailure(fields) {
-  const code = fields.code ?? fields.grpc_status ?? "";
-  return (code !== "" && code !== "OK" && code !== "0" && code !== 0 && code !== "-") || Number(fields.response_code) >= 400;
+  return ![undefined, null, "", "OK"].includes(fields.code) || Number(fields.response_code) >= 400;
 }
 
 function plain(raw) {
   const found = raw.match(TIME);
-  const rest = found && found.index <= 1 ? raw.slice(found.index + found[0].length).replace(/^\]\s*/, "").trim() : raw;
+  const rest = found && found.index <= 12 ? `${raw.slice(0, found.index)}${raw.slice(found.index + found[0].length)}`.replace(/^\[\]\s*/, "").trim() : raw;
   const tone = /\b(ERROR|FATAL|error|critical)\b/.test(raw.slice(0, 120)) ? "bad" : /\b(WARNING|warning|WARN)\b/.test(raw.slice(0, 120)) ? "warn" : null;
   return { time: found ? local(found[0]) : "", tone, trace: null, parts: [["value", rest]] };
 }

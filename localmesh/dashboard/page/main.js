@@ -24,6 +24,8 @@ function go() {
     view = { name, ...VIEWS[name]() };
     main.replaceChildren(view.element);
     window.scrollTo(0, 0);
+    // Whoever followed a link that is gone now goes on from the beginning of the view, not of the page.
+    if (document.activeElement === document.body && reading) main.focus({ preventScroll: true });
   }
   for (const link of document.querySelectorAll("#views a")) {
     set(link, "aria-current", link.dataset.view === name ? "page" : null);
@@ -49,13 +51,15 @@ function summarize() {
   const all = status.pods.length;
   const well = ready === all && !status.problems.length;
   const pods = `${ready} of ${all} pods ready`;
-  return header([status.started ? pods : `starting: ${pods}`, `up ${age(status.started_at, reading.at)}`, ...status.gateways].join(" · "), well ? "good" : "warn");
+  return header(status.started ? pods : `starting: ${pods}`, well ? "good" : "warn", [`up ${age(status.started_at, reading.at)}`, ...status.gateways]);
 }
 
-function header(words, tone) {
+/** What is well or not is read aloud when it changes; what stands beside changes all the time, and is not. */
+function header(words, tone, beside = []) {
   const line = document.getElementById("state");
   text(line, words);
   set(line, "data-tone", tone);
+  text(document.getElementById("beside"), beside.map((word) => ` · ${word}`).join(""));
 }
 
 /** What needs a person: files that are not in force, and what was probably not meant. */

@@ -53,7 +53,7 @@ function keyOf(policy) {
 }
 
 function policyOf(policy) {
-  const reach = policy.hosts.length ? policy.hosts.join(", ") : policy.pods.length ? workloads(policy.pods) : "no pod";
+  const reach = reachOf(policy);
   const rules = policy.rules.map((rule) =>
     h("li", { "data-place": `${rule.file}:${rule.line}` }, h("code", { class: "place" }, place(rule.file, rule.line)), h("span", {}, rule.says)),
   );
@@ -76,6 +76,13 @@ function policyOf(policy) {
       refused.length ? [h("p", {}, h("strong", {}, "Last refused "), h("span", { class: "dim refused-at" }), ":"), h("ul", {}, refused)] : null),
   );
   return details;
+}
+
+function reachOf(policy) {
+  if (policy.hosts.length) return policy.hosts.join(", ");
+  if (policy.pods.length) return workloads(policy.pods);
+  // Only a delegate has no hosts.
+  return policy.kind === "VirtualService" ? "whoever delegates to it" : "no pod";
 }
 
 function fill(element, policy, now) {

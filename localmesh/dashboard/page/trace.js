@@ -11,7 +11,7 @@ const TICKS = 4;
 // How often, and how long after each other, a trace is asked for again: spans come in for some seconds after its end.
 const MORE_MS = [1000, 2000, 4000, 8000];
 
-/** {element, show(id), update(reading), close()}. `leave` is called for Escape. */
+/** {element, show(id), update(reading), close()}. `leave` is called for its button. */
 export function traceView(leave) {
   const title = h("h2", { tabindex: -1 });
   const about = h("p", { class: "dim" });
@@ -28,7 +28,7 @@ export function traceView(leave) {
     h("section", { class: "waterfall", "aria-label": "Waterfall" }, axis, spans),
     h("section", { class: "of-trace", "aria-labelledby": "lines-title" }, h("h2", { id: "lines-title" }, "Logs of its calls"), lines, noLines),
   );
-  const element = h("section", { class: "card detail", hidden: true, "aria-label": "Trace", keydown: (event) => event.key === "Escape" && leave() }, h("div", { class: "tools" }, title, about, h("button", { type: "button", class: "quiet", click: leave, "aria-label": "Close the trace" }, "✕ close")), missing, body);
+  const element = h("section", { class: "card detail", hidden: true, "aria-label": "Trace" }, h("div", { class: "tools" }, title, about, h("button", { type: "button", class: "quiet", click: leave, "aria-label": "Close the trace" }, "✕ close")), missing, body);
   let shown = "";
   let asking = new AbortController();
   let timer = 0;
@@ -134,11 +134,11 @@ function spanOf(span, depth, trace, what, open) {
   bar.style.left = `${begin}%`;
   bar.style.width = `${width}%`;
   const tag = span.failed ? h("span", { class: "tag", "data-tone": "bad" }, span.ended || "error") : null;
-  const name = h("span", { class: "who" }, h("span", { class: "pod" }, span.who), h("span", { class: "role" }, span.role), h("span", { class: "what" }, what), tag);
+  const name = h("span", { class: "who" }, h("span", { class: "pod" }, span.who), h("span", { class: "role" }, span.role), h("span", { class: "what" }, what), span.links.length ? h("span", { class: "tag" }, span.links.length > 1 ? `${span.links.length} links` : "link") : null, tag);
   name.style.paddingLeft = `${Math.min(depth, 12) * 12}px`;
   const spoken = `${span.who} ${span.role}: ${what}, ${duration(span.ms)} from ${duration(span.begin_ms)}${span.failed ? `, ${span.ended}` : ""}`;
   const summary = h("summary", { "aria-label": spoken }, name, h("span", { class: "lane" }, bar), h("span", { class: "long" }, duration(span.ms)));
-  const proxy = !["client", "server", ""].includes(span.role);
+  const proxy = ["gateway", "sidecar in", "sidecar out", "attempt"].includes(span.role);
   const details = h("details", { role: "listitem", "data-id": span.id, "data-hue": hue(span.service), "data-proxy": proxy, "data-wrong": span.failed }, summary, inside(span));
   details.open = open;
   return details;

@@ -26,7 +26,7 @@ export function tracesView() {
     list,
     nothing,
   );
-  const element = h("div", { class: "traces-view" }, side, detail.element);
+  const element = h("div", { class: "traces-view", keydown: (event) => event.key === "Escape" && id && back() }, side, detail.element);
   let filters = {};
   let id = "";
   let timer = 0;

@@ -137,6 +137,17 @@ def test_a_line_without_a_time_stays_with_the_one_before_it_of_its_program() -> 
     assert [line.text.strip()[-9:] for line in in_time(lines)] == ["irst of b", "irst of a", "traceback", "cond of b"]
 
 
+def test_each_programs_way_to_write_the_time_is_known() -> None:
+    written = [
+        Line("envoy", '{"authority":"user","time":"2026-11-22T10:00:05.000Z"}'),
+        Line("app", '{"time": "2026-11-22T10:00:01.500+00:00", "event": "ready"}'),
+        Line("nats", "[2675] 2026/11/22 10:00:03.206733 [INF] Starting"),
+        Line("postgres", "2026-11-22 10:00:02.812 UTC [2562] LOG:  listening"),
+        Line("envoy", "[2026-11-22 10:00:04.088][2259][warning][main] no limit"),
+    ]
+    assert [line.program for line in in_time(written)] == ["app", "postgres", "nats", "envoy", "envoy"]
+
+
 async def test_the_lines_of_a_trace_come_from_all_pods(folder: Path) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
     for pod, second in (("user-0.user", 2), ("chat-0.chat", 1)):
