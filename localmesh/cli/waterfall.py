@@ -14,6 +14,8 @@ from localmesh.observe.tree import Row, rows
 from localmesh.observe.words import ATTEMPT, Acted, Told, told
 
 _BAR = 24
+# What Envoy tells the caller of a denial that is explained better.
+_DENIED = "RBAC: access denied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,13 @@ def took(seconds: float) -> str:
 
 def _line(row: Row, policies: Iterable[Policy]) -> _Line:
     said = told(row.span)
-    acted = tuple(text for one in said.acted for text in _acting(one, policies))
-    return _Line(row, said, tuple(_why(said, policies)) + acted + said.notes)
-
-
-def _why(said: Told, policies: Iterable[Policy]) -> Iterator[str]:
-    """Why a proxy answered by itself: the policy that refused the call, or Envoy's own word."""
-    if said.answered:
-        denial = explained(said.answered, policies)
-        yield from str(denial).splitlines() if denial else (said.answered.details,)
+    acted = [text for one in said.acted for text in _acting(one, policies)]
+    denial = explained(said.answered, policies) if said.answered else None
+    if denial:
+        why = str(denial).splitlines()
+        return _Line(row, said, (*why, *acted, *(note for note in said.notes if note != _DENIED)))
+    # Why a proxy answered by itself, in Envoy's own word.
+    return _Line(row, said, (*((said.answered.details,) if said.answered else ()), *acted, *said.notes))
 
 
 def _named(lines: Iterable[_Line]) -> list[_Line]:

@@ -62,6 +62,7 @@ def test_each_span_has_a_line_with_its_bar_in_the_time_of_the_whole() -> None:
 
 def test_a_denial_names_the_rule_and_its_place() -> None:
     said = proxy(node_id="user-0.mesh", grpc__status_code="7", response_code_details=DENIED)
+    said["grpc.message"] = "RBAC: access denied"
     sentence, rule = lines(gateway_call(said))[-2:]
     assert sentence.strip() == "mesh/user-0 refused /u/Get: rule 2 of AuthorizationPolicy mesh/user denies it"
     assert rule.strip() == "AuthorizationPolicy mesh/user (security.yaml:61): POST /b"
