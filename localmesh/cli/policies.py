@@ -23,7 +23,7 @@ _PODS_BY_NAME = 4
 def policies(state: Path, as_json: bool) -> None:
     """The policy documents in force: where each stands, whom it reaches, since when it says what it says.
 
-    REFUSED is when a reading with a problem in that file was last refused; what was wrong stands below the table.
+    REFUSED is when an edit of it was last refused; what was wrong stands below the table.
 
     \b
       localmesh policies

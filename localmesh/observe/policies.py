@@ -11,6 +11,7 @@ from localmesh.manifests.record import Resource
 from localmesh.mesh import Mesh, Pod
 from localmesh.mesh.pods import Proxy
 from localmesh.observe.rules import PolicyRule, rules
+from localmesh.observe.written import document_at
 from localmesh.resolve.attaching import attached_labels, targets
 from localmesh.resolve.authorization import DRY_RUN
 from localmesh.resolve.selection import selects
@@ -24,7 +25,7 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A reading of the files that did not come into force: when (Unix time), and what was wrong in one file."""
+    """A reading of the files that did not come into force: when (Unix time), and what was wrong in one document."""
 
     at: float
     problems: tuple[Problem, ...]
@@ -47,15 +48,16 @@ class Policy:
     dry_run: bool = False  # of an AuthorizationPolicy that only tells what it would have done
     rules: tuple[PolicyRule, ...] = ()  # of AuthorizationPolicy, RequestAuthentication and PeerAuthentication
     applied_at: float = 0.0  # when the text that it has now came into force (Unix time)
-    refused: Refusal | None = None  # the last refused reading with a problem in this document's file
+    refused: Refusal | None = None  # the last reading that was refused for a problem in this document
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Since when each document says what it says, and the last refusal for each file."""
+    """Since when each document says what it says, and the last refusal in each."""
 
     since: Mapping[Key, tuple[Resource, float]] = field(default_factory=dict)
-    refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    # By file, kind and name; of a problem that is in no document that can be made out, by the file alone.
+    refusals: Mapping[tuple[str, str, str], Refusal] = field(default_factory=dict)
 
     def in_force(self, documents: Documents, at: float) -> "History":
         """These documents have come into force. One that says what it said before holds since then."""
@@ -65,13 +67,19 @@ class History:
             since[_key(each)] = before if before is not None and before[0] == each else (each, at)
         return History(since, self.refusals)
 
-    def refused(self, problems: Iterable[Problem], at: float) -> "History":
-        """A reading was refused for these problems."""
-        by_file: dict[str, list[Problem]] = {}
+    def refused(self, problems: Iterable[Problem], at: float, texts: Mapping[str, str]) -> "History":
+        """A reading was refused for these problems. `texts`: what the files said then, for whose document each was."""
+        found: dict[tuple[str, str, str], list[Problem]] = {}
         for each in problems:
-            by_file.setdefault(each.where.file, []).append(each)
-        refusals = {file: Refusal(at, tuple(some)) for file, some in by_file.items()}
-        return History(self.since, {**self.refusals, **refusals})
+            kind, name = document_at(texts.get(each.where.file, ""), each.where.line) or ("", "")
+            found.setdefault((each.where.file, kind, name), []).append(each)
+        return History(self.since, {**self.refusals, **{key: Refusal(at, tuple(some)) for key, some in found.items()}})
+
+    def last_refusal(self, document: Resource) -> Refusal | None:
+        """Of this document, or of its file where nothing more could be made out."""
+        file = document.where.file
+        found = (self.refusals.get((file, *key)) for key in ((document.kind, document.name), ("", "")))
+        return max((each for each in found if each is not None), key=lambda each: each.at, default=None)
 
 
 def policies(documents: Documents, mesh: Mesh, history: History) -> tuple[Policy, ...]:
@@ -94,7 +102,7 @@ def _policy(document: Resource, mesh: Mesh, history: History) -> Policy:
         action=(document.spec.action or "ALLOW") if isinstance(document, istio.AuthorizationPolicy) else "",
         rules=tuple(rules(document)),
         applied_at=since,
-        refused=history.refusals.get(document.where.file),
+        refused=history.last_refusal(document),
     )
 
 

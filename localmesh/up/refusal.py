@@ -1,6 +1,7 @@
 """Why a change is not in force: what a proxy refused, told by the YAML that caused it, and whatever else was wrong."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from localmesh.ads import Nack
 from localmesh.errors import MeshError, Problem, Problems, Where
@@ -27,6 +28,12 @@ def told(error: Exception) -> tuple[Problem, ...]:
     if isinstance(error, MeshError):
         return (Problem(Where("this machine"), error.what, error.hint),)
     return (Problem(Where("localmesh"), f"a fault of localmesh: {error!r}", "localmesh logs localmesh"),)
+
+
+def texts(problems: Iterable[Problem]) -> dict[str, str]:
+    """What the files of these problems say now, as far as they can be read."""
+    files = {problem.where.file for problem in problems}
+    return {file: Path(file).read_text(errors="replace") for file in files if Path(file).is_file()}
 
 
 def _problems(nack: Nack, snapshot: Snapshot) -> list[Problem]:

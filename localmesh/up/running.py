@@ -25,7 +25,7 @@ from localmesh.runtime.trimming import trimming
 from localmesh.up import collectors, stages
 from localmesh.up.in_force import Applied, InForce
 from localmesh.up.known import known
-from localmesh.up.refusal import told
+from localmesh.up.refusal import texts, told
 from localmesh.up.stages import Written
 from localmesh.up.starts import Starts, does_not_start
 from localmesh.up.status import Edits, MeshStatus, Phases, PodStatus
@@ -168,7 +168,7 @@ class RunningMesh:
                 applied = await self._in_force.change(written, self._superseded)
             except Exception as error:
                 self._problems = told(error)
-                self._history = self._history.refused(self._problems, time.time())
+                self._history = self._history.refused(self._problems, time.time(), texts(self._problems))
                 self._edits = replace(self._edits, refused=self._edits.refused + 1)
                 self._stir()
                 raise

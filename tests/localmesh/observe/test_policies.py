@@ -109,16 +109,32 @@ def test_a_document_that_comes_back_holds_since_it_came_back() -> None:
     assert [each.applied_at for each in _by_name(BUNDLE, history).values()] == [1.0, 1.0, 3.0]
 
 
-def test_the_last_refusal_of_a_file_is_told_with_its_problems_also_after_it_was_mended() -> None:
-    wrong, worse = Problem(Where("bundle.yaml", 3), "no"), Problem(Where("bundle.yaml", 4), "still no")
-    elsewhere = Problem(Where("other.yaml", 1), "not here")
-    history = History().in_force(loads(BUNDLE), 1.0).refused([wrong, elsewhere], 2.0).refused([worse], 3.0)
-    history = history.in_force(loads(BUNDLE), 4.0)
-    refused = _by_name(BUNDLE, history)["user"].refused
-    assert refused is not None
-    assert (refused.at, refused.problems) == (3.0, (worse,))
-    assert history.refusals["other.yaml"].at == 2.0
+def _at(text: str) -> int:
+    return next(number for number, line in enumerate(BUNDLE.splitlines(), 1) if text in line)
 
 
-def test_a_document_of_a_file_that_was_never_refused_has_no_refusal() -> None:
-    assert _by_name(BUNDLE, History().refused([Problem(Where("other.yaml"), "no")], 1.0))["user"].refused is None
+def test_the_last_refusal_is_told_of_the_document_that_it_was_for_also_after_it_was_mended() -> None:
+    wrong = Problem(Where("bundle.yaml", _at("action: DENY")), "no")
+    worse = Problem(Where("bundle.yaml", _at("from:")), "still no")
+    other = Problem(Where("bundle.yaml", _at("{host:")), "not here")
+    texts = {"bundle.yaml": BUNDLE}
+    history = History().in_force(loads(BUNDLE), 1.0).refused([wrong, other], 2.0, texts).refused([worse], 3.0, texts)
+    documents = loads(BUNDLE, "bundle.yaml")
+    found = policies(documents, resolve(documents).mesh, history.in_force(documents, 4.0))
+    told = [(each.refused.at, each.refused.problems) if each.refused else None for each in found]
+    assert told == [None, None, (2.0, (other,)), (3.0, (worse,))]
+
+
+def test_a_problem_of_no_known_document_is_told_of_the_whole_file_and_of_no_other() -> None:
+    history = History().refused([Problem(Where("bundle.yaml"), "not YAML")], 2.0, {"bundle.yaml": BUNDLE})
+    assert all(each.refused for each in _by_name(BUNDLE, history).values())
+    history = History().refused([Problem(Where("other.yaml"), "no")], 1.0, {})
+    assert not any(each.refused for each in _by_name(BUNDLE, history).values())
+
+
+def test_a_refused_document_that_was_never_in_force_says_nothing_of_its_neighbours() -> None:
+    text = BUNDLE + "---\nkind: Sidecar\nmetadata:\n  name: new\nspec: {nonsense: 1}\n"
+    history = History().refused(
+        [Problem(Where("bundle.yaml", len(text.splitlines())), "no")], 1.0, {"bundle.yaml": text}
+    )
+    assert not any(each.refused for each in _by_name(BUNDLE, history).values())
