@@ -94,6 +94,9 @@ export CLUSTER KIND_NODE_IMAGE KIND_CONFIG ISTIO_ARGS IMAGE_TAG DOCKER_BUILD_ARG
 doctor: install ## What a kind cluster needs and this machine has not
 	@$(BIN)/python -m deploy.kind doctor
 
+images: install ## Build the services' images and print their sizes; DOCKER_BUILD_ARGS=--platform=linux/arm64 for arm64
+	@$(BIN)/python -m deploy.kind images
+
 kind-up: keys ## The bundle on a kind cluster under Istio, from whatever is there already
 	@$(BIN)/python -m deploy.kind up
 
@@ -202,4 +205,4 @@ bench-profile: keys ## Where the CPU of one GetUser goes, stage by stage
 .PHONY: help install protos keys lock up down clean status dashboard demo chat token check format test conformance docs \
   bench bench-startup bench-policy-edit bench-compile bench-get bench-send bench-mesh-cost bench-list bench-upload bench-profile \
   bench-fanout bench-observe bench-memory \
-  doctor kind-up kind-forward kind-jaeger kind-prometheus kind-grafana kind-kiali kind-test kind-down $(addprefix check-,$(CHECKS))
+  doctor images kind-up kind-forward kind-jaeger kind-prometheus kind-grafana kind-kiali kind-test kind-down $(addprefix check-,$(CHECKS))

@@ -1,10 +1,10 @@
-"""`python -m deploy.kind doctor|up|down|forward|echo|jaeger|…`: what the Makefile's kind targets run."""
+"""`python -m deploy.kind doctor|images|up|down|forward|echo|jaeger|…`: what the Makefile's kind targets run."""
 
 import os
 import shutil
 import sys
 
-from deploy.kind import cluster, doctor, images, up, ways
+from deploy.kind import cluster, doctor, images, overlay, up, ways
 from deploy.kind.commands import Failed
 from deploy.kind.settings import Settings
 
@@ -43,6 +43,8 @@ def main(words: list[str]) -> int:
                 ways.gateway(settings, say)
             case [name] if name in ways.PAGES:
                 ways.page(settings, name, say)
+            case ["images"]:
+                images.build_all(settings, overlay.SERVICES, say)
             case ["echo"]:
                 echo(settings)
             case _:

@@ -29,6 +29,13 @@ def build(settings: Settings, service: str) -> None:
     commands.show([*command, "--target", service, "-t", name(settings, service), "."], limit=_BUILD_SECONDS)
 
 
+def build_all(settings: Settings, services: Iterable[str], tell: Tell) -> None:
+    """Builds the services' images and tells their sizes. Raises Failed."""
+    for service in services:
+        build(settings, service)
+        tell(size(settings, service))
+
+
 def build_echo(settings: Settings) -> None:
     """Builds the lab's image, for tests/mesh: on top of the user service's. Raises Failed."""
     command = ["docker", "build", "--build-arg", f"BASE={name(settings, 'user')}", *settings.docker_build_args]

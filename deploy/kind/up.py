@@ -61,11 +61,6 @@ def steps(settings: Settings, tell: Tell) -> tuple[Step, ...]:
         if not doctor.healthy(settings, tell):
             raise Failed("this machine is not ready for it: see above")
 
-    def built() -> None:
-        for service in overlay.SERVICES:
-            images.build(settings, service)
-            tell(images.size(settings, service))
-
     def loaded() -> None:
         images.load_ours(settings, overlay.SERVICES)
         istio_arguments[:] = istio.arguments(settings, tell)
@@ -86,7 +81,7 @@ def steps(settings: Settings, tell: Tell) -> tuple[Step, ...]:
     return (
         Step("what this machine has", checked),
         Step(f"the cluster {settings.cluster}", lambda: cluster.ensured(settings, tell), ("kube-system",)),
-        Step("our images", built),
+        Step("our images", lambda: images.build_all(settings, overlay.SERVICES, tell)),
         Step("images into the nodes", loaded),
         Step("the definitions of the Gateway API", lambda: definitions.ensured(settings, kubectl, tell)),
         Step("Istio", lambda: istio.installed(settings, istio_arguments), ("istio-system",)),

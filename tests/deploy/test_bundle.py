@@ -100,6 +100,22 @@ def test_every_pod_is_restricted(everything: list[Document]) -> None:
             assert context["capabilities"] == {"drop": ["ALL"]}, name
 
 
+@pytest.mark.parametrize(
+    "components", [("jaeger", "prometheus"), ("jaeger", "without-cni")], ids=lambda names: names[-1]
+)
+def test_a_namespace_is_restricted_unless_istio_needs_more_in_the_mesh(
+    tmp_path: Path, components: tuple[str, ...]
+) -> None:
+    documents = built(rendered(tmp_path, components))
+    enforced = {
+        document["metadata"]["name"]: document["metadata"]["labels"]["pod-security.kubernetes.io/enforce"]
+        for document in documents
+        if document["kind"] == "Namespace"
+    }
+    mesh = "privileged" if "without-cni" in components else "restricted"
+    assert enforced == {"mesh": mesh, "observability": "restricted"}
+
+
 def test_every_image_has_a_fixed_tag_and_is_not_pulled_again(everything: list[Document]) -> None:
     for name, pod in pods(everything):
         for container in pod["containers"]:
