@@ -192,8 +192,17 @@ def report(shapes: dict[str, tuple[Rounds, Measured]]) -> Report:
     return Report("mesh-cost", __doc__ or "", tuple(rows), tuple(shown(shape, *each) for shape, each in shapes.items()))
 
 
-SERVICE = "The profile says where the rest is; the next step is its dearest stage."
-HOP = "What Envoy does for a call is chosen by its configuration: filters, statistics, access log, trace sampling."
+SERVICE = (
+    "Of what our service adds to grpc.aio, the store is a third and our servicer, trace context, metrics, log line and "
+    "token some 20 to 50 µs each (profile): none of them is a waste, together they are more Python than the aim has "
+    "room for. The next step is gRPC's synchronous server with two threads for the unary methods: in an experiment it "
+    "took 0.55 to 0.7 of grpc.aio's CPU, which is as much as all our layers together."
+)
+HOP = (
+    "An Envoy that only routes under mTLS took 80 to 100 µs a call in an experiment here; the rest is what the bundle "
+    "asks of it. Without the JSON access log a hop takes 0.87 of the CPU (0.81..0.95). The next step is to leave out "
+    "authorization and statistics in the same way, and to log only what failed where nobody reads the rest."
+)
 
 
 def shown(shape: str, rounds: Rounds, made: Measured) -> Table:
