@@ -51,7 +51,13 @@ _DOING = {
     "UT": ("VirtualService", "timed out"),
     "UO": ("DestinationRule", "refused"),
 }
-ATTEMPT = "attempt"
+ATTEMPT, IN, OUT, GATEWAY = "attempt", "sidecar in", "sidecar out", "gateway"
+_KINDS = {
+    trace_pb2.Span.SPAN_KIND_SERVER: "server",
+    trace_pb2.Span.SPAN_KIND_CLIENT: "client",
+    trace_pb2.Span.SPAN_KIND_PRODUCER: "producer",
+    trace_pb2.Span.SPAN_KIND_CONSUMER: "consumer",
+}
 _CODES = frozenset(code.name for code in grpc.StatusCode)
 _OUTBOUND = re.compile(r"outbound\|\d+\|[^|]*\|(.+)")
 # Response code details of a call that came through.
@@ -72,7 +78,7 @@ class Told:
     """What one span says."""
 
     who: str  # the pod, or the service where no pod is told (as in Envoy's spans of single attempts)
-    role: str  # sidecar in, sidecar out, gateway, attempt, server, client; empty for what is of no call
+    role: str  # a proxy's, as below; a program's server, client, producer, consumer; empty for what is of no call
     what: str
     ended: str  # a gRPC status, an HTTP status, or ERROR; empty where nothing is known
     failed: bool
@@ -87,15 +93,17 @@ def told(span: Span) -> Told:
     said = attributes(span)
     proxy = said.get("component") == "proxy"
     attempt = proxy and "upstream_address" in said and message.kind == trace_pb2.Span.SPAN_KIND_CLIENT
+    role = ATTEMPT if attempt else _proxy_role(said, message) if proxy else _KINDS.get(message.kind, "")
     return Told(
         who=_who(said, span, proxy),
-        role=ATTEMPT if attempt else _proxy_role(said, message) if proxy else _role(message),
+        role=role,
         what=f"→ {said['upstream_address']}" if attempt else span.what,
         ended=_ended(said, span),
         failed=span.failed,
         notes=tuple(_proxy_notes(said) if proxy else _notes(message)),
         answered=_answered(said, span) if proxy else None,
-        acted=() if attempt else tuple(_acted(said)),
+        # A gateway's routes are of documents for any host: the note of the route's name leads to them.
+        acted=tuple(_acted(said)) if proxy and role == OUT else (),
     )
 
 
@@ -109,14 +117,9 @@ def _who(said: Mapping[str, str], span: Span, proxy: bool) -> str:
 def _proxy_role(said: Mapping[str, str], message: trace_pb2.Span) -> str:
     """A gateway is a server that calls outward; where it answers by itself, Envoy's name of the span says so."""
     if message.kind == trace_pb2.Span.SPAN_KIND_CLIENT:
-        return "sidecar out"
+        return OUT
     outward = _OUTBOUND.match(said.get("upstream_cluster", "")) or message.name.startswith("egress ")
-    return "gateway" if outward else "sidecar in"
-
-
-def _role(message: trace_pb2.Span) -> str:
-    kind = trace_pb2.Span.SpanKind.Name(message.kind).removeprefix("SPAN_KIND_").lower()
-    return "" if kind in {"internal", "unspecified"} else kind
+    return GATEWAY if outward else IN
 
 
 def _ended(said: Mapping[str, str], span: Span) -> str:
