@@ -25,6 +25,15 @@ def seconds_between(before: Spent, after: Spent) -> float:
     return sum(used - before.get(thread, 0) for thread, used in after.items()) / 1e9
 
 
+def own(pid: int) -> float:
+    """Seconds that a process itself has used until now, without its children; 0 if it has ended."""
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+    except OSError:
+        return 0.0
+
+
 def _add(pid: int, found: dict[int, int]) -> None:
     try:
         threads = list(Path(f"/proc/{pid}/task").iterdir())
