@@ -206,16 +206,18 @@ async def test_a_denied_call_is_in_the_trace_with_the_rule_that_denied_it(traced
 
 
 @LOCAL
-async def test_a_route_that_timed_out_is_named(traced: Traced, lab: Lab) -> None:
-    with traced.mesh.policy(virtual_service({"timeout": "0.2s"})), pytest.raises(grpc.aio.AioRpcError):
-        await lab.call({"delay": 5}, headers=dict([traced.header]))
-
+async def test_a_timeout_is_told_with_the_virtual_service_that_sets_it(traced: Traced, lab: Lab) -> None:
     def call() -> Span:
         return path(traced.spans(), traced.caller, ("caller.lab", CLIENT))[0]
 
-    cut = await eventually(call, what="the call in the trace")
-    assert cut.said["response_flags"] == "UT", cut
-    assert "UT: the timeout of its route was over" in traced.told()
+    with traced.mesh.policy(virtual_service({"timeout": "0.2s"})):
+        with pytest.raises(grpc.aio.AioRpcError):
+            await lab.call({"delay": 5}, headers=dict([traced.header]))
+        cut = await eventually(call, what="the call in the trace")
+        assert cut.said["response_flags"] == "UT", cut
+        told = traced.told()
+    assert "UT: the timeout of its route was over" in told
+    assert "timed out by VirtualService lab/echo (" in told
 
 
 async def test_a_cancelled_stream_ends_its_spans(traced: Traced, lab: Lab, mesh: Mesh) -> None:
