@@ -17,7 +17,6 @@ class Row:
     span: Span
     before: str
     below: str
-    siblings: int  # children of the same parent, it included
 
 
 def rows(trace: Trace) -> Iterator[Row]:
@@ -34,16 +33,16 @@ def rows(trace: Trace) -> Iterator[Row]:
 
 def _below(roots: list[Span], children: dict[str, list[Span]], drawn: set[str]) -> Iterator[Row]:
     """Depth first, without recursion: how deep a trace is, its senders say."""
-    waiting = [(span, "", "", len(roots)) for span in reversed(roots)]
+    waiting = [(span, "", "") for span in reversed(roots)]
     while waiting:
-        span, before, indent, siblings = waiting.pop()
+        span, before, indent = waiting.pop()
         if span.id in drawn:
             continue
         drawn.add(span.id)
         some = children.get(span.id, [])
-        yield Row(span, before, indent + (_BAR if some else _SPACE), siblings)
+        yield Row(span, before, indent + (_BAR if some else _SPACE))
         last = len(some) - 1
         waiting += [
-            (each, indent + (_LAST if at == last else _BRANCH), indent + (_SPACE if at == last else _BAR), len(some))
+            (each, indent + (_LAST if at == last else _BRANCH), indent + (_SPACE if at == last else _BAR))
             for at, each in reversed(list(enumerate(some)))
         ]
