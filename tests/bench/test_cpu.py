@@ -54,10 +54,18 @@ def test_children_count_with_their_parent() -> None:
         assert len(cpu.spent([pid])) >= 2
 
 
+def test_its_own_is_without_the_children() -> None:
+    with burning("parent", BURNS) as pid:
+        children = {thread: used for thread, used in cpu.spent([pid]).items() if thread != pid}
+        assert children
+        assert 0 < cpu.own(pid) <= cpu.seconds_between(children, cpu.spent([pid]))
+
+
 def test_a_process_that_has_ended_counts_nothing() -> None:
     with burning("child") as pid:
         pass
     assert cpu.spent([pid]) == {}
+    assert cpu.own(pid) == 0
 
 
 def test_memory_is_told_in_mib() -> None:
