@@ -31,12 +31,12 @@ def built(folder: Path) -> list[Document]:
 
 def _applied(folder: Path, documents: list[Document]) -> list[Document]:
     """The documents, with this kustomization's own and changed as it says."""
-    said = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    (said,) = _parsed((folder / "kustomization.yaml").read_text())
     if unknown := set(said) - KNOWN:
         raise Unknown(f"{folder}: {', '.join(sorted(unknown))}")
     for name in said.get("resources", []):
         path = folder / name
-        documents += built(path) if path.is_dir() else json.loads(_read(path))
+        documents += built(path) if path.is_dir() else _parsed(path.read_text())
     for generator in said.get("configMapGenerator", []):
         documents.append(_config_map(generator, folder))
     for name in said.get("components", []):
@@ -51,10 +51,16 @@ def _applied(folder: Path, documents: list[Document]) -> list[Document]:
     return documents
 
 
+def _parsed(text: str) -> list[Any]:
+    """The documents of a text: each build changes its own copy of them."""
+    documents: list[Any] = json.loads(_as_json(text))
+    return documents
+
+
 @cache
-def _read(path: Path) -> str:
-    """The documents of a file as JSON: each build changes its own copy, and the tests build hundreds."""
-    return json.dumps([each for each in yaml.safe_load_all(path.read_text()) if each])
+def _as_json(text: str) -> str:
+    """Once for each text: the tests build hundreds of combinations of the same few."""
+    return json.dumps([each for each in yaml.safe_load_all(text) if each])
 
 
 def _config_map(generator: Document, folder: Path) -> Document:
@@ -99,7 +105,7 @@ def _patch(documents: list[Document], patch: Document, folder: Path) -> None:
     targets = [each for each in documents if _meant(each, patch["target"])]
     if not targets:
         raise Unknown(f"{folder}: a patch for nothing: {patch['target']}")
-    content = yaml.safe_load(patch["patch"])
+    (content,) = _parsed(patch["patch"])
     for document in targets:
         if "$patch" in content:
             documents.remove(document)
