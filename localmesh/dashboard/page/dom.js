@@ -7,6 +7,11 @@ export function h(tag, attributes, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
 
+/** What most of a page is: some words of one kind. */
+export function span(kind, ...words) {
+  return h("span", { class: kind }, ...words);
+}
+
 /** The same for SVG. */
 export function s(tag, attributes, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
@@ -52,6 +57,11 @@ export function keyed(parent, items, key, make, update) {
     else parent.insertBefore(element, place);
   }
   for (const gone of old.values()) gone.remove();
+}
+
+/** A field for words that what is shown must have; `changed` is called as they are typed. */
+export function search(words, changed) {
+  return h("input", { type: "search", placeholder: `${words} …`, "aria-label": words, input: changed });
 }
 
 /** What an empty place says: what there is not, and what to try. */

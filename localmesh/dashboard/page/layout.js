@@ -5,6 +5,7 @@
 // the gap behind its caller and takes part in all of that, so that no label ever lies on another.
 
 const SWEEPS = 12;
+const BEND = { width: 0, height: 8 };
 
 /**
  * nodes: [{id, width, height}], arrows: [{id, source, target, width, height}] (of the label).
@@ -12,11 +13,13 @@ const SWEEPS = 12;
  */
 export function layout(nodes, arrows, { columnGap = 26, rowGap = 18, margin = 16 } = {}) {
   const known = new Set(nodes.map((node) => node.id));
-  const drawn = arrows.filter((arrow) => known.has(arrow.source) && known.has(arrow.target) && arrow.source !== arrow.target);
+  const joins = ({ source, target }) => known.has(source) && known.has(target) && source !== target;
+  const drawn = arrows.filter(joins);
   const turned = backwards(nodes, drawn);
   const ends = (arrow) => (turned.has(arrow) ? [arrow.target, arrow.source] : [arrow.source, arrow.target]);
   const column = columns(nodes, drawn.map(ends));
-  const boxes = new Map(nodes.map((node) => [node.id, { ...node, column: 2 * column.get(node.id), next: [], before: [] }]));
+  const box = (node) => ({ ...node, column: 2 * column.get(node.id), next: [], before: [] });
+  const boxes = new Map(nodes.map((node) => [node.id, box(node)]));
   const chains = drawn.map((arrow) => chain(arrow, ...ends(arrow), boxes));
   const rows = ordered(boxes);
   const centres = straightened(rows, rowGap);
@@ -50,7 +53,8 @@ function backwards(nodes, arrows) {
     state.set(id, "done");
   };
   const called = new Set(arrows.map((arrow) => arrow.target));
-  for (const node of [...nodes].sort((a, b) => called.has(a.id) - called.has(b.id))) if (!state.has(node.id)) visit(node.id);
+  const callersFirst = [...nodes].sort((a, b) => called.has(a.id) - called.has(b.id));
+  for (const node of callersFirst) if (!state.has(node.id)) visit(node.id);
   return found;
 }
 
@@ -74,8 +78,8 @@ function columns(nodes, pairs) {
 function chain(arrow, left, right, boxes) {
   const path = [boxes.get(left)];
   for (let at = boxes.get(left).column + 1; at < boxes.get(right).column; at++) {
-    const first = path.length === 1;
-    const box = { column: at, width: first ? arrow.width : 0, height: first ? arrow.height : 8, bend: true, next: [], before: [] };
+    const { width, height } = path.length === 1 ? arrow : BEND;
+    const box = { column: at, width, height, bend: true, next: [], before: [] };
     boxes.set(`${arrow.id}@${at}`, box);
     path.push(box);
   }
@@ -128,7 +132,7 @@ function crossings(rows) {
   return found;
 }
 
-/** Each box's height on the page: near its neighbours, in order, and never on another; bends in one line if they can. */
+/** Each box's place from above: near its neighbours, in order, never on another; bends in one line if they can. */
 function straightened(rows, gap) {
   const y = new Map();
   for (const row of rows) {
@@ -159,7 +163,10 @@ function pull(box, y) {
   return weight ? { at: sum / weight, weight } : { at: y.get(box), weight: 0.1 };
 }
 
-/** The places nearest to the wanted ones (weighted least squares) at which no two boxes overlap: pool adjacent violators. */
+/**
+ * The places nearest to the wanted ones (weighted least squares) at which no two boxes overlap: by pooling adjacent
+ * violators.
+ */
 function spread(row, pulls, gap) {
   const offset = [];
   row.forEach((box, index) => {
@@ -174,7 +181,8 @@ function spread(row, pulls, gap) {
     }
     pools.push(pool);
   });
-  return pools.flatMap((pool) => Array(pool.size).fill(pool.sum / pool.weight)).map((value, index) => value + offset[index]);
+  const places = pools.flatMap((pool) => Array(pool.size).fill(pool.sum / pool.weight));
+  return places.map((value, index) => value + offset[index]);
 }
 
 /** Each column's left edge and width. */

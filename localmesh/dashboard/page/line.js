@@ -1,16 +1,22 @@
 // A log line's meaning, if it is one JSON object, as our programs and Envoy's access log write; else its text and time.
 
-import { duration, method } from "./format.js";
+import { clock, duration, method } from "./format.js";
 
 const TIME = /\d{4}[-/]\d\d[-/]\d\d[T ](\d\d:\d\d:\d\d(?:[.,]\d{1,3})?)\d*(Z|[+-]\d\d:?\d\d)?/;
 const LEVELS = { error: "bad", critical: "bad", warning: "warn", warn: "warn" };
+const BAD = /\b(ERROR|FATAL|error|critical)\b/;
+const ODD = /\b(WARNING|WARN|warning)\b/;
 // Said already in a place of its own, or the same in every line.
-const KNOWN = new Set(["time", "level", "event", "logger", "pod", "version", "trace_id", "span_id", "method", "code", "response_code", "latency_ms"]);
+const KNOWN = new Set([
+  ...["time", "level", "event", "logger", "pod", "version", "trace_id", "span_id"],
+  ...["method", "code", "response_code", "latency_ms"],
+]);
 
 // Asked for when something is strange, and in the way until then.
 const USUAL = new Set([
-  ...["authority", "downstream_remote_address", "http_method", "protocol", "request_bytes", "request_id", "requested_server_name", "response_bytes"],
-  ...["route_name", "upstream_cluster", "upstream_host", "upstream_peer", "upstream_request_attempt_count", "user"],
+  ...["authority", "downstream_remote_address", "http_method", "protocol", "request_bytes", "request_id"],
+  ...["requested_server_name", "response_bytes", "route_name", "upstream_cluster", "upstream_host"],
+  ...["upstream_peer", "upstream_request_attempt_count", "user"],
 ]);
 
 /** {time, tone, trace, parts: [[kind, words]]} of a line. */
@@ -57,9 +63,12 @@ function isFailure(fields) {
 
 function plain(raw) {
   const found = raw.match(TIME);
-  const rest = found && found.index <= 12 ? `${raw.slice(0, found.index)}${raw.slice(found.index + found[0].length)}`.replace(/^\[\]\s*/, "").trim() : raw;
-  const tone = /\b(ERROR|FATAL|error|critical)\b/.test(raw.slice(0, 120)) ? "bad" : /\b(WARNING|warning|WARN)\b/.test(raw.slice(0, 120)) ? "warn" : null;
-  return { time: found ? local(found[0]) : "", tone, trace: null, parts: [["value", rest]] };
+  const begin = raw.slice(0, 120);
+  const tone = BAD.test(begin) ? "bad" : ODD.test(begin) ? "warn" : null;
+  // A time further on in a line is part of what it says.
+  if (!found || found.index > 12) return { time: "", tone, trace: null, parts: [["value", raw]] };
+  const rest = raw.slice(0, found.index) + raw.slice(found.index + found[0].length);
+  return { time: local(found[0]), tone, trace: null, parts: [["value", rest.replace(/^\[\]\s*/, "").trim()]] };
 }
 
 /** The local time of day, to the millisecond; of a time without a zone as it is. */
@@ -68,5 +77,5 @@ function local(when) {
   if (!found) return "";
   if (!found[2]) return found[1].replace(",", ".");
   const date = new Date(when.replace(" ", "T"));
-  return Number.isNaN(date.valueOf()) ? found[1] : `${date.toLocaleTimeString([], { hour12: false })}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+  return Number.isNaN(date.valueOf()) ? found[1] : clock(date.valueOf() / 1000, 3);
 }

@@ -1,8 +1,8 @@
 // A stream of server-sent events that comes back by itself: the browser asks again a second after it breaks.
 
 /**
- * Follow `url` as long as the page can be seen: nobody reads what stands behind. `handlers` has a function for each event
- * name, and `connected(yes)` for the stream itself. Returns what ends it.
+ * Follow `url` as long as the page can be seen: nobody reads what stands behind. `handlers` has a function for each
+ * event name, and `connected(yes)` for the stream itself. Returns what ends it.
  */
 export function follow(url, { connected, ...handlers }) {
   let source = null;

@@ -1,6 +1,6 @@
 // What the programs of a pod write, as they write it. At most MOST lines are kept; older ones go as new ones come.
 
-import { empty, h, keyed, set, text } from "./dom.js";
+import { empty, h, keyed, search, set, span, text } from "./dom.js";
 import { follow } from "./live.js";
 import { parseLine } from "./line.js";
 import { address } from "./route.js";
@@ -14,7 +14,7 @@ export function logsView() {
   const list = h("ul", { class: "picker" });
   const lines = h("ol", { class: "lines", tabindex: 0, "aria-label": "Log lines" });
   const title = h("h1", {}, "Logs");
-  const wanted = h("input", { type: "search", placeholder: "only lines with …", "aria-label": "Only lines with", input: () => filter() });
+  const wanted = search("only lines with", () => filter());
   const whole = h("input", { type: "checkbox", change: () => lines.classList.toggle("whole", whole.checked) });
   const at = h("button", { type: "button", class: "quiet", hidden: true, click: () => toEnd() }, "↓ follow");
   const nothing = empty("Nothing written yet.");
@@ -22,7 +22,13 @@ export function logsView() {
     "div",
     { class: "split" },
     h("nav", { class: "card side", "aria-label": "Pods" }, list),
-    h("section", { class: "card grow logs" }, h("div", { class: "tools" }, title, at, h("label", {}, whole, "all fields"), wanted), lines, nothing),
+    h(
+      "section",
+      { class: "card logs" },
+      h("div", { class: "tools" }, title, at, h("label", {}, whole, "all fields"), wanted),
+      lines,
+      nothing,
+    ),
   );
   let pod = null;
   let stop = () => {};
@@ -77,8 +83,8 @@ export function logsView() {
     },
     update(reading) {
       pods = reading.status?.pods ?? [];
-      const items = [...pods.map((one) => ({ key: `${one.namespace}/${one.name}`, words: one.name, tone: TONES[one.state] ?? "warn" })), { key: CONTROL, words: "control plane", tone: reading.status ? "good" : "off" }];
-      keyed(list, items, (item) => item.key, item, (one, { tone }) => set(one.querySelector(".dot"), "data-tone", tone));
+      const control = { key: CONTROL, words: "control plane", tone: reading.status ? "good" : "off" };
+      keyed(list, [...pods.map(itemOf), control], (one) => one.key, item, colour);
       if (pod === null || (!asked && pod === CONTROL && pods.length)) choose();
       mark();
     },
@@ -86,20 +92,28 @@ export function logsView() {
   };
 }
 
+function itemOf({ namespace, name, state }) {
+  return { key: `${namespace}/${name}`, words: name, tone: TONES[state] ?? "warn" };
+}
+
 function item({ key, words }) {
-  return h("li", {}, h("a", { href: address("logs", key.split("/")) }, h("span", { class: "dot" }), words));
+  return h("li", {}, h("a", { href: address("logs", key.split("/")) }, span("dot"), words));
+}
+
+function colour(element, { tone }) {
+  set(element.querySelector(".dot"), "data-tone", tone);
 }
 
 /** One line: time, program, what it says, and a link to its trace. */
 export function lineOf({ program, pod, text: raw }, linked = true) {
   const said = parseLine(raw);
-  const words = said.parts.map(([kind, value]) => h("span", { class: kind }, value));
-  const trace = linked && said.trace ? h("a", { class: "trace", href: address("traces", [said.trace]) }, "trace") : null;
+  const words = said.parts.flatMap(([kind, value]) => [span(kind, value), " "]);
+  const trace = linked && said.trace && h("a", { href: address("traces", [said.trace]) }, "trace");
   return h(
     "li",
     { "data-tone": said.tone, "data-raw": raw.toLowerCase(), title: raw },
-    h("span", { class: "when" }, said.time),
-    h("span", { class: "who" }, pod ? `${pod.split("/").at(-1)} ${program}` : program),
-    h("span", { class: "what" }, ...words.flatMap((word) => [word, " "]), trace),
+    span("when", said.time),
+    span("who", pod ? `${pod} ${program}` : program),
+    span("what", ...words, trace),
   );
 }

@@ -1,6 +1,6 @@
 // The page: one stream of readings, one view at a time, and the address that says which.
 
-import { empty, h, keyed, set, text } from "./dom.js";
+import { empty, h, keyed, set, span, text } from "./dom.js";
 import { age, place } from "./format.js";
 import { follow } from "./live.js";
 import { parse } from "./route.js";
@@ -51,7 +51,8 @@ function summarize() {
   const all = status.pods.length;
   const well = ready === all && !status.problems.length;
   const pods = `${ready} of ${all} pods ready`;
-  return header(status.started ? pods : `starting: ${pods}`, well ? "good" : "warn", [`up ${age(status.started_at, reading.at)}`, ...status.gateways]);
+  const beside = [`up ${age(status.started_at, reading.at)}`, ...status.gateways];
+  return header(status.started ? pods : `starting: ${pods}`, well ? "good" : "warn", beside);
 }
 
 /** What is well or not is read aloud when it changes; what stands beside changes all the time, and is not. */
@@ -64,18 +65,33 @@ function header(words, tone, beside = []) {
 
 /** What needs a person: files that are not in force, and what was probably not meant. */
 function notices() {
-  const { status, why, hint } = reading;
+  keyed(document.getElementById("notices"), needs(reading), (one) => JSON.stringify(one), notice);
+}
+
+function needs({ status, why, hint }) {
+  if (!status) return [{ tone: "bad", title: `${sentence(why)}.`, hint, lines: [], more: "This page waits for it." }];
   const found = [];
-  if (!status) found.push({ key: "down", tone: "bad", title: `${sentence(why)}.`, lines: [], more: "This page waits for it.", hint });
-  if (status?.problems.length) found.push({ key: "problems", tone: "bad", title: "The files on disk are not in force; the mesh runs as it did before.", lines: status.problems });
-  if (status?.warnings.length) found.push({ key: "warnings", tone: "warn", title: `${status.warnings.length} warning${status.warnings.length > 1 ? "s" : ""}`, lines: status.warnings, folded: true });
-  keyed(document.getElementById("notices"), found, (one) => JSON.stringify(one), notice);
+  if (status.problems.length) {
+    const title = "The files on disk are not in force; the mesh runs as it did before.";
+    found.push({ tone: "bad", title, lines: status.problems });
+  }
+  if (status.warnings.length) {
+    const title = `${status.warnings.length} warning${status.warnings.length > 1 ? "s" : ""}`;
+    found.push({ tone: "warn", title, lines: status.warnings, folded: true });
+  }
+  return found;
 }
 
 function notice({ tone, title, lines, more, hint, folded }) {
-  const list = h("ul", {}, lines.map((one) => h("li", {}, h("code", {}, place(one.file, one.line)), one.path ? ` ${one.path}: ` : " ", one.what, one.hint ? h("span", { class: "dim" }, ` ${one.hint}`) : null)));
+  const list = h("ul", {}, lines.map(problemOf));
   if (folded) return h("details", { class: "notice", "data-tone": tone }, h("summary", {}, title), list);
-  return h("section", { class: "notice", "data-tone": tone, role: "alert" }, h("p", {}, h("strong", {}, title), hint ? [" Try ", h("code", {}, hint), "."] : null, more ? ` ${more}` : null), lines.length ? list : null);
+  const attempt = hint ? [" Try ", h("code", {}, hint), "."] : null;
+  const words = h("p", {}, h("strong", {}, title), attempt, more ? ` ${more}` : null);
+  return h("section", { class: "notice", "data-tone": tone, role: "alert" }, words, lines.length ? list : null);
+}
+
+function problemOf({ file, line, path, what, hint }) {
+  return h("li", {}, h("code", {}, place(file, line)), path ? ` ${path}: ` : " ", what, span("dim", ` ${hint}`));
 }
 
 function sentence(words) {

@@ -1,15 +1,18 @@
 // The policy documents in force: where each stands, what it reaches, its rules, since when, and what was last refused.
 
-import { empty, h, keyed, set, text } from "./dom.js";
+import { empty, h, keyed, search, set, span, text } from "./dom.js";
 import { age, moment, place } from "./format.js";
 import { address } from "./route.js";
 
 /** The view: see main.js for what a view is. */
 export function policiesView() {
   const list = h("div", { class: "policies" });
-  const wanted = h("input", { type: "search", placeholder: "only policies with …", "aria-label": "Only policies with", input: () => filter() });
-  const nothing = empty("No policy is in force.", "Policies are YAML documents: put one below ", h("code", {}, "deploy/istio/"), " and save it.");
-  const element = h("section", { class: "card", "aria-labelledby": "policies-title" }, h("div", { class: "tools" }, h("h1", { id: "policies-title" }, "Policies in force"), wanted), list, nothing);
+  const wanted = search("only policies with", () => filter());
+  const hint = ["Policies are YAML documents: put one below ", h("code", {}, "deploy/istio/"), " and save it."];
+  const nothing = empty("No policy is in force.", ...hint);
+  const title = h("h1", { id: "policies-title" }, "Policies in force");
+  const head = h("div", { class: "tools" }, title, wanted);
+  const element = h("section", { class: "card", "aria-labelledby": "policies-title" }, head, list, nothing);
   let shown = "";
   const filter = () => {
     for (const one of list.children) one.hidden = !one.dataset.words.includes(wanted.value.toLowerCase());
@@ -47,35 +50,48 @@ export function policyAddress(file, line) {
   return address("policies", [`${file}:${line}`]);
 }
 
+/** All that is drawn of it but ages: an edited policy is drawn anew. */
 function keyOf(policy) {
-  // What a policy says is part of its key: an edited one is drawn anew.
-  return JSON.stringify([policy.kind, policy.namespace, policy.name, policy.file, policy.line, policy.rules, policy.refused, policy.pods, policy.hosts, policy.applied_at]);
+  return JSON.stringify(policy);
 }
 
 function policyOf(policy) {
-  const reach = reachOf(policy);
-  const rules = policy.rules.map((rule) =>
-    h("li", { "data-place": `${rule.file}:${rule.line}` }, h("code", { class: "place" }, place(rule.file, rule.line)), h("span", {}, rule.says)),
+  const { kind, namespace, name, action, file, line } = policy;
+  const words = JSON.stringify([kind, namespace, name, action, file, policy.rules, reachOf(policy)]).toLowerCase();
+  const tags = [
+    action && h("span", { class: "tag", "data-action": action }, action),
+    policy.dry_run && span("tag", "dry run"),
+  ];
+  const summary = h(
+    "summary",
+    { "data-place": `${file}:${line}` },
+    span("kind", kind),
+    h("span", { class: "named" }, span("dim", `${namespace}/`), name, tags.filter(Boolean)),
+    h("span", { class: "reach", title: policy.pods.join(", ") }, reachOf(policy)),
+    h("code", { class: "place", title: file }, place(file, line)),
+    span("since"),
   );
-  const refused = policy.refused.map((problem) => h("li", { "data-tone": "bad" }, h("code", { class: "place" }, place(problem.file, problem.line)), `${problem.path ? `${problem.path}: ` : ""}${problem.what}${problem.hint ? ` (${problem.hint})` : ""}`));
-  const details = h(
-    "details",
-    { "data-words": JSON.stringify([policy.kind, policy.namespace, policy.name, policy.file, policy.rules, reach]).toLowerCase() },
-    h(
-      "summary",
-      { "data-place": `${policy.file}:${policy.line}` },
-      h("span", { class: "kind" }, policy.kind),
-      h("span", { class: "named" }, h("span", { class: "dim" }, `${policy.namespace}/`), policy.name, policy.action ? h("span", { class: "tag", "data-action": policy.action }, policy.action) : null, policy.dry_run ? h("span", { class: "tag" }, "dry run") : null),
-      h("span", { class: "reach", title: policy.pods.join(", ") }, reach),
-      h("code", { class: "place", title: policy.file }, place(policy.file, policy.line)),
-      h("span", { class: "since" }),
-    ),
-    h("div", { class: "inside" },
-      h("p", { class: "dim" }, `Reaches ${reach}. In force since ${moment(policy.applied_at)}.`),
-      rules.length ? h("ol", {}, rules) : policy.action ? h("p", {}, `It has no rules, so it matches nothing${policy.action === "ALLOW" ? " and allows nothing" : ""}.`) : null,
-      refused.length ? [h("p", {}, h("strong", {}, "Last refused "), h("span", { class: "dim refused-at" }), ":"), h("ul", {}, refused)] : null),
-  );
-  return details;
+  return h("details", { "data-words": words }, summary, inside(policy));
+}
+
+function inside(policy) {
+  const about = `Reaches ${reachOf(policy)}. In force since ${moment(policy.applied_at)}.`;
+  const matchless = `It has no rules, so it matches nothing${policy.action === "ALLOW" ? " and allows nothing" : ""}.`;
+  const rules = policy.rules.length ? h("ol", {}, policy.rules.map(ruleOf)) : policy.action && h("p", {}, matchless);
+  const refused = policy.refused.length && [
+    h("p", {}, h("strong", {}, "Last refused "), span("dim refused-at"), ":"),
+    h("ul", {}, policy.refused.map(problemOf)),
+  ];
+  return h("div", { class: "inside" }, h("p", { class: "dim" }, about), rules || null, refused || null);
+}
+
+function ruleOf({ file, line, says }) {
+  return h("li", { "data-place": `${file}:${line}` }, h("code", { class: "place" }, place(file, line)), span("", says));
+}
+
+function problemOf({ file, line, path, what, hint }) {
+  const words = [path ? `${path}: ` : "", what, hint ? ` (${hint})` : ""].join("");
+  return h("li", { "data-tone": "bad" }, h("code", { class: "place" }, place(file, line)), words);
 }
 
 function reachOf(policy) {
@@ -85,13 +101,14 @@ function reachOf(policy) {
   return policy.kind === "VirtualService" ? "whoever delegates to it" : "no pod";
 }
 
-function fill(element, policy, now) {
+function fill(element, { applied_at: applied, refused_at: refused }, now) {
   const since = element.querySelector(".since");
-  text(since, policy.refused_at ? `refused ${age(policy.refused_at, now)} ago` : policy.applied_at ? `in force ${age(policy.applied_at, now)}` : "");
-  set(since, "data-tone", policy.refused_at ? "bad" : null);
-  set(since, "title", [policy.applied_at ? `in force since ${moment(policy.applied_at)}` : "", policy.refused_at ? `last refused ${moment(policy.refused_at)}` : ""].filter(Boolean).join("; "));
-  const refused = element.querySelector(".refused-at");
-  if (refused) text(refused, `${age(policy.refused_at, now)} ago (${moment(policy.refused_at)})`);
+  const ages = refused ? `refused ${age(refused, now)} ago` : applied ? `in force ${age(applied, now)}` : "";
+  text(since, ages);
+  set(since, "data-tone", refused ? "bad" : null);
+  set(since, "title", `in force since ${moment(applied)}${refused ? `; last refused ${moment(refused)}` : ""}`);
+  const told = element.querySelector(".refused-at");
+  if (told) text(told, `${age(refused, now)} ago (${moment(refused)})`);
 }
 
 /** `chat-0, chat-1, user-v1-0` as `chat (2), user-v1`. */

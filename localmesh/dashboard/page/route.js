@@ -5,7 +5,8 @@
 export function parse(hash) {
   const [path, query = ""] = hash.replace(/^#\/?/, "").split("?");
   const [view, ...parts] = path.split("/").map(decodeURIComponent);
-  return { view: view || "mesh", parts, filters: Object.fromEntries(new URLSearchParams(query)) };
+  const filters = [...new URLSearchParams(query)].filter(([, value]) => value);
+  return { view: view || "mesh", parts, filters: Object.fromEntries(filters) };
 }
 
 /** The address of a view. Filters without a value are left out. */

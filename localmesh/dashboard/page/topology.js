@@ -1,5 +1,5 @@
-// The picture of who calls whom. Drawn anew only when a node or an arrow comes or goes; numbers change in place, so that
-// what has the focus keeps it.
+// The picture of who calls whom. Drawn anew only when a node or an arrow comes or goes; numbers change in place, so
+// that what has the focus keeps it.
 
 import { empty, h, s, set, text } from "./dom.js";
 import { duration, percent, rate, short } from "./format.js";
@@ -21,7 +21,8 @@ const OPEN = "M2.6 4.6V3.3a2.4 2.4 0 0 1 4.6-.9M1.7 4.6h6.6v5H1.7z";
 /** {element, update(reading), close()}. */
 export function topology() {
   const nothing = empty("No calls yet.", "Make some: ", h("code", {}, "make demo"));
-  const frame = h("div", { class: "picture scroll", role: "group", "aria-label": "Workloads and the calls between them", tabindex: 0 });
+  const name = { role: "group", "aria-label": "Workloads and the calls between them" };
+  const frame = h("div", { class: "picture scroll", tabindex: 0, ...name });
   const element = h("div", {}, frame, nothing);
   let drawn = null; // {signature, svg, nodes: Map, arrows: Map}
   const fit = () => drawn && size(drawn, frame.clientWidth - 2 * PADDING);
@@ -31,7 +32,8 @@ export function topology() {
     element,
     update(reading) {
       const graph = graphOf(reading);
-      const signature = JSON.stringify([graph.nodes.map((node) => node.id), graph.arrows.map((arrow) => [arrow.id, arrow.http])]);
+      const shapes = graph.arrows.map(({ id, http }) => [id, http]);
+      const signature = JSON.stringify([graph.nodes.map((node) => node.id), shapes]);
       if (signature !== drawn?.signature) {
         const focused = document.activeElement?.dataset?.id;
         drawn = { signature, ...draw(graph) };
@@ -64,13 +66,19 @@ function graphOf(reading) {
   const namespace = namespaces.size === 1 ? [...namespaces][0] : "";
   for (const node of nodes.values()) node.name = node.title ?? short(node.id, namespace);
   const named = (id) => nodes.get(id).name;
-  const arrows = reading.arrows.map((arrow) => ({ ...arrow, id: `${arrow.source}→${arrow.target}`, from: named(arrow.source), to: named(arrow.target) }));
+  const arrows = reading.arrows.map((arrow) => {
+    const { source, target } = arrow;
+    return { ...arrow, id: `${source}→${target}`, from: named(source), to: named(target) };
+  });
   return { nodes: [...nodes.values()], arrows };
 }
 
 function draw(graph) {
   const nodes = graph.nodes.map((node) => ({ id: node.id, ...sizeOf(node) }));
-  const arrows = graph.arrows.map((arrow) => ({ id: arrow.id, source: arrow.source, target: arrow.target, ...labelOf(arrow) }));
+  const arrows = graph.arrows.map((arrow) => {
+    const { id, source, target } = arrow;
+    return { id, source, target, ...labelOf(arrow) };
+  });
   const plan = layout(nodes, arrows, { columnGap: 13, rowGap: 14, margin: 12 });
   const svg = s("svg", { viewBox: `0 0 ${plan.width} ${plan.height}`, "aria-hidden": "false" });
   const drawnArrows = new Map();
@@ -80,7 +88,7 @@ function draw(graph) {
     if (way) drawnArrows.set(arrow.id, arrowOf(arrow, way));
   }
   for (const node of graph.nodes) drawnNodes.set(node.id, nodeOf(node, plan.nodes.get(node.id)));
-  svg.append(...[...drawnArrows.values()].map((arrow) => arrow.element), ...[...drawnNodes.values()].map((node) => node.element));
+  svg.append(...[...drawnArrows.values(), ...drawnNodes.values()].map(({ element }) => element));
   return { svg, nodes: drawnNodes, arrows: drawnArrows, width: plan.width, height: plan.height };
 }
 
@@ -109,7 +117,8 @@ function nodeOf(node, at) {
   const inside = [box, name, dots];
   const place = { class: "node", transform: `translate(${at.x} ${at.y})`, "data-id": node.id };
   const first = node.pods[0];
-  const element = first ? s("a", { ...place, href: address("logs", [first.namespace, first.name]) }, inside) : s("g", { ...place, role: "img" }, inside);
+  const logs = first && address("logs", [first.namespace, first.name]);
+  const element = first ? s("a", { ...place, href: logs }, inside) : s("g", { ...place, role: "img" }, inside);
   return { element, name, dots };
 }
 
@@ -122,7 +131,8 @@ function fillNode({ element, name, dots }, node) {
   const most = 9;
   const shown = node.pods.slice(0, most);
   const words = node.outside ? "outside" : `${ready}/${node.pods.length}`;
-  const marks = shown.map((pod, index) => s("circle", { r: 3, cx: index * 9, cy: 0, "data-tone": pod.ready ? "good" : "bad" }));
+  const tone = (pod) => (pod.ready ? "good" : "bad");
+  const marks = shown.map((pod, index) => s("circle", { r: 3, cx: index * 9, cy: 0, "data-tone": tone(pod) }));
   const label = s("text", { class: "small", x: marks.length ? shown.length * 9 : 0, y: 3.5 }, words);
   const width = shown.length * 9 + 6 * words.length;
   set(dots, "transform", `translate(${-width / 2 + 3} 11)`);
@@ -154,9 +164,10 @@ function arrowOf(arrow, { points, label }) {
   set(top, "y", -4.5);
   set(bottom, "y", 12);
   // What went over a TCP connection is in no trace: those of its caller are the nearest.
+  const traces = address("traces", [], { from: arrow.source, to: arrow.http ? arrow.target : "" });
   const element = s(
     "a",
-    { class: "arrow", "data-id": arrow.id, href: address("traces", [], { from: arrow.source, to: arrow.http ? arrow.target : "" }) },
+    { class: "arrow", "data-id": arrow.id, href: traces },
     s("path", { class: "hit", d: path }),
     line,
     head,
@@ -172,8 +183,9 @@ function curve(points) {
   return [`M${first.x} ${first.y}`]
     .concat(
       rest.map((point) => {
-        const bend = (point.x - before.x) / 2;
-        const part = point.y === before.y ? `L${point.x} ${point.y}` : `C${before.x + bend} ${before.y} ${point.x - bend} ${point.y} ${point.x} ${point.y}`;
+        const { x, y } = point;
+        const middle = (before.x + x) / 2;
+        const part = y === before.y ? `L${x} ${y}` : `C${middle} ${before.y} ${middle} ${y} ${x} ${y}`;
         before = point;
         return part;
       }),
@@ -199,16 +211,20 @@ function fillArrow(drawn, arrow) {
   set(drawn.element, "data-tone", failing ? "bad" : arrow.http && arrow.rate > 0 ? "live" : "off");
   set(drawn.line, "stroke-width", arrow.http ? (1.2 + Math.min(2.8, Math.log10(1 + arrow.rate))).toFixed(2) : 1.2);
   const secured = arrow.mtls ? "mutual TLS" : arrow.mtls === false ? "not mutual TLS" : "from outside";
-  set(drawn.element, "aria-label", `${arrow.from} calls ${arrow.to}: ${spoken}, ${secured}. Show ${arrow.http ? "its traces" : `the traces of ${arrow.from}`}`);
+  const leads = arrow.http ? "its traces" : `the traces of ${arrow.from}`;
+  set(drawn.element, "aria-label", `${arrow.from} calls ${arrow.to}: ${spoken}, ${secured}. Show ${leads}`);
 }
 
+/** The two lines of a label, and what is read aloud. */
 function callWords(arrow) {
   const share = arrow.rate > 0 ? Math.min(1, (arrow.errors + arrow.denied) / arrow.rate) : 0;
   const failed = share > 0 ? `  ${percent(share)} ✕` : "";
-  const spread = arrow.p50_ms === null ? (arrow.rate > 0 ? "…" : "idle") : `${duration(arrow.p50_ms)} · ${duration(arrow.p99_ms)}`;
-  const times = arrow.p50_ms === null ? "" : `, half within ${duration(arrow.p50_ms)}, 99 of 100 within ${duration(arrow.p99_ms)}`;
-  const spoken = `${rate(arrow.rate)} calls a second, ${percent(share)} errors${times}`;
-  return [`${rate(arrow.rate)}/s${failed}`, spread, spoken];
+  const calls = `${rate(arrow.rate)} calls a second, ${percent(share)} errors`;
+  // Envoy tells of latencies some seconds later than of calls.
+  if (arrow.p50_ms === null) return [`${rate(arrow.rate)}/s${failed}`, arrow.rate > 0 ? "…" : "idle", calls];
+  const [half, most] = [duration(arrow.p50_ms), duration(arrow.p99_ms)];
+  const spoken = `${calls}, half within ${half}, 99 of 100 within ${most}`;
+  return [`${rate(arrow.rate)}/s${failed}`, `${half} · ${most}`, spoken];
 }
 
 function connectionWords(arrow) {

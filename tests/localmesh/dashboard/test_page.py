@@ -29,6 +29,11 @@ def test_no_script_turns_text_into_html_or_code(name: str) -> None:
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function", text)
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_no_line_is_longer_than_in_the_rest_of_the_code(name: str) -> None:
+    assert max(len(line) for line in (PAGE / name).read_text().splitlines()) <= 120
+
+
 def test_the_page_has_no_inline_script_or_style() -> None:
     page = (PAGE / "index.html").read_text()
     assert not re.search(r"<script>|<style|\bstyle=|\bon\w+=", page)
