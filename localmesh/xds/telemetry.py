@@ -1,6 +1,7 @@
 """Access logs and the tracing block of a connection manager."""
 
 import json
+from functools import lru_cache
 
 from envoy.config.accesslog.v3 import accesslog_pb2
 from envoy.config.core.v3 import base_pb2, extension_pb2, grpc_service_pb2, substitution_format_string_pb2
@@ -13,7 +14,7 @@ from envoy.extensions.formatter.req_without_query.v3 import req_without_query_pb
 from envoy.type.metadata.v3 import metadata_pb2
 from envoy.type.tracing.v3 import custom_tag_pb2
 from envoy.type.v3 import percent_pb2
-from google.protobuf import json_format, struct_pb2
+from google.protobuf import any_pb2, json_format, struct_pb2
 
 from localmesh.mesh.pods import Pod, Proxy
 from localmesh.mesh.telemetry import AccessLog, CustomTag, Telemetry, Tracing
@@ -110,6 +111,11 @@ def _line(text: str | None) -> str:
 
 
 def _file_log(log: AccessLog, only: accesslog_pb2.AccessLogFilter | None) -> accesslog_pb2.AccessLog:
+    return accesslog_pb2.AccessLog(name="envoy.access_loggers.file", filter=only, typed_config=_file(log))
+
+
+@lru_cache(maxsize=64)  # every filter chain of every pod has the same few
+def _file(log: AccessLog) -> any_pb2.Any:
     text = fields = None
     written = log.json or _line(log.text)
     if log.json is None:
@@ -123,11 +129,7 @@ def _file_log(log: AccessLog, only: accesslog_pb2.AccessLogFilter | None) -> acc
         omit_empty_values=log.omit_empty,
         formatters=[one for command, one in _FORMATTERS.items() if command in written],
     )
-    return accesslog_pb2.AccessLog(
-        name="envoy.access_loggers.file",
-        filter=only,
-        typed_config=pack(file_pb2.FileAccessLog(path=log.path, log_format=log_format)),
-    )
+    return pack(file_pb2.FileAccessLog(path=log.path, log_format=log_format))
 
 
 def tracing(pod: Pod, telemetry: Telemetry, mesh_id: str) -> hcm.HttpConnectionManager.Tracing | None:
