@@ -26,11 +26,15 @@ compared with the one expected, byte for byte. None of this is a test.
 
 def written(reports: Sequence[Report]) -> str:
     """The whole page."""
-    rows = [(*row.cells[:5], f"**{row.verdict}**" if row.verdict else "") for report in reports for row in report.rows]
+    rows = [
+        (f"{report.name}: {row.what}", *row.cells[1:5], f"**{row.verdict}**" if row.verdict else "")
+        for report in reports
+        for row in report.rows
+    ]
     parts = [HEAD, surroundings(), "## All rows", markdown(ROW_HEADING, rows), *map(_section, reports)]
     tried = [f"- {one}" for report in reports for one in report.tried]
     if tried:
-        parts += ["## Tried and left out", "\n".join(tried)]
+        parts += ["## Tried: kept, and left out", "\n".join(tried)]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 

@@ -23,7 +23,7 @@ from bench.report import Report, Row, Table, command
 from bench.rounds import Rounds, cpu_us, middle, paired, ratio
 from protos.user.v1.user_pb2 import GetUserRequest, User
 
-CALLS, IN_FLIGHT, ROUNDS = 400, 32, 25
+CALLS, IN_FLIGHT, ROUNDS = 400, 32, 17
 STAGES = {  # what each adds to the one before it
     "bare": "grpc.aio and the messages",
     "servicer": "our servicer: ids, timestamps, the reply",
