@@ -41,8 +41,9 @@ def application(dirs: Dirs) -> web.Application:
     app[TRACES] = Traces(dirs)
     app[STREAMS] = set()
     app.on_shutdown.append(_end_streams)
-    app.router.add_get("/api/mesh", _mesh)
-    app.router.add_get("/api/logs/{pod:.+}", _logs)
+    # Streams have no answer to HEAD: they do not know their end.
+    app.router.add_get("/api/mesh", _mesh, allow_head=False)
+    app.router.add_get("/api/logs/{pod:.+}", _logs, allow_head=False)
     app.router.add_get("/api/traces", _traces)
     app.router.add_get("/api/traces/{id:[0-9a-f]{32}}", _trace)
     app.router.add_get("/api/traces/{id:[0-9a-f]{32}}/logs", _lines)

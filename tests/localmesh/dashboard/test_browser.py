@@ -77,6 +77,21 @@ async def test_callers_stand_left_of_whom_they_call_but_where_that_would_be_a_ci
     assert [each["turned"] for each in plan["arrows"] if each["id"] == "back"] == [True]
 
 
+# Spans by id, each with its parent: a tree, one whose parent never came, and two that are each other's parent.
+TREE = """async () => {
+  const { tree } = await import("/waterfall.js");
+  const parents = { a: "", b: "a", c: "b", d: "a", late: "never", one: "other", other: "one" };
+  const spans = Object.entries(parents).map(([id, parent]) => ({ id, parent }));
+  return tree(spans).map(({ span, depth }) => [span.id, depth]);
+}"""
+
+
+async def test_every_span_is_drawn_once_below_its_parent(browser: Browser, tmp_path: Path) -> None:
+    async with served(application(dirs.of(tmp_path))) as address, opened(browser, address) as page:
+        drawn = await page.evaluate(TREE)
+    assert drawn == [["a", 0], ["b", 1], ["c", 2], ["d", 1], ["late", 0], ["one", 0], ["other", 1]]
+
+
 async def test_without_a_mesh_the_page_says_what_to_try(browser: Browser, tmp_path: Path) -> None:
     async with served(application(dirs.of(tmp_path))) as address, opened(browser, address) as page:
         await expect(page.get_by_role("alert")).to_contain_text("The mesh is not running. Try localmesh up")

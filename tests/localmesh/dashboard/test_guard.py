@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from localmesh.dashboard.guard import loopback
+from localmesh.dashboard.server import STREAMS
 from localmesh.errors import MeshError
 from tests.localmesh.dashboard.serving import dashboard
 
@@ -51,6 +52,13 @@ async def test_another_sites_page_gets_no_data_but_may_link_to_the_page(tmp_path
 async def test_nothing_but_reading_is_answered(tmp_path: Path, method: str) -> None:
     async with dashboard(tmp_path) as (client, _):
         assert (await client.request(method, "/api/traces")).status == 405
+
+
+async def test_a_head_of_a_stream_does_not_open_it(tmp_path: Path) -> None:
+    async with dashboard(tmp_path) as (client, app):
+        assert (await client.head("/api/mesh")).status == 405
+        assert (await client.head("/main.js")).status == 200
+        assert not app[STREAMS]
 
 
 @pytest.mark.parametrize("path", ["/", "/main.js", "/nothing.js", "/api/traces", "/api/mesh", "/api/nothing"])
