@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -10,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from bench.processes import ROOT, free_port
@@ -53,8 +51,7 @@ class OwnMesh:
 
 @contextmanager
 def own_mesh() -> Iterator[OwnMesh]:
-    """Not started yet. At the end, also by Ctrl-C or SIGTERM, no process and no file of it is left."""
-    before = signal.signal(signal.SIGTERM, _exit)
+    """Not started yet. At the end, however the bench ends, no process and no file of it is left."""
     folder = Path(tempfile.mkdtemp(prefix="localmesh-bench-"))
     try:
         shutil.copytree(ROOT / "deploy", folder / "deploy")
@@ -68,8 +65,3 @@ def own_mesh() -> Iterator[OwnMesh]:
             mesh.command("clean")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        signal.signal(signal.SIGTERM, before)
-
-
-def _exit(_number: int, _frame: FrameType | None) -> None:
-    sys.exit(1)
