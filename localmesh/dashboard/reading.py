@@ -23,8 +23,10 @@ from localmesh.runtime.dirs import Dirs
 
 Json = dict[str, Any]
 
-# Rates and latencies are those of so many readings: of a few seconds, so that numbers are calm.
-WINDOW = 8
+# Rates and latencies are those of the last seconds: so many, so that numbers are calm.
+WINDOW_SECONDS = 8.0
+# A reading as old as this is of somebody who has looked before.
+STALE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Reader:
 
     def __init__(self, dirs: Dirs) -> None:
         self._control = dirs.socket("control")
-        self._proxies: deque[readings.Reading] = deque(maxlen=WINDOW)
+        self._proxies: deque[readings.Reading] = deque()
 
     async def read(self) -> Reading:
         """The mesh now. A mesh that does not run or answer is a reading too."""
@@ -54,10 +56,19 @@ class Reader:
         except MeshError as error:
             self._proxies.clear()
             return Reading(now, why=error.what, hint=error.hint)
-        self._proxies.append(await readings.read(asked(status)))
+        self._keep(await readings.read(asked(status)))
         workloads = {f"{pod.namespace}/{pod.name}": pod.workload for pod in status.pods}
         found = arrows(edges(self._proxies[0], self._proxies[-1]), workloads)
         return Reading(now, status=as_json(status), policies=policies, arrows=found)
+
+    def _keep(self, newest: readings.Reading) -> None:
+        """Remember a reading, and forget those that are too old to compare it with."""
+        while self._proxies:
+            limit = WINDOW_SECONDS if len(self._proxies) > 1 else STALE_SECONDS
+            if newest.at - self._proxies[0].at <= limit:
+                break
+            self._proxies.popleft()
+        self._proxies.append(newest)
 
     def _ask(self) -> tuple[Status, list[Json]]:
         with connected(self._control) as mesh:

@@ -10,11 +10,12 @@ export function duration(ms) {
   return `${Math.round(ms / 60_000)} min`;
 }
 
-/** 0, 0.3, 12, 4.2 k: events a second. */
+/** 0, <0.1, 0.3, 12, 4.2 k: events a second. */
 export function rate(perSecond) {
   if (perSecond >= 999.5) return `${(perSecond / 1000).toFixed(1)} k`;
   if (perSecond >= 9.95) return String(Math.round(perSecond));
-  return perSecond > 0 ? perSecond.toFixed(1) : "0";
+  if (perSecond > 0) return perSecond < 0.1 ? "<0.1" : perSecond.toFixed(1);
+  return "0";
 }
 
 /** A share of 0 to 1: 0 %, 0.4 %, 12 %. */

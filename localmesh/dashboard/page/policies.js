@@ -38,7 +38,7 @@ export function policiesView() {
     update(reading) {
       const { policies } = reading;
       nothing.hidden = policies.length > 0;
-      keyed(list, policies, keyOf, policyOf, (one, policy) => fill(one, policy, reading.at));
+      keyed(list, policies, keyOf, policyOf, (one, policy) => fill(one, policy, reading));
       filter();
       if (pending && policies.length) pending = !find() && false;
     },
@@ -101,11 +101,12 @@ function reachOf(policy) {
   return policy.kind === "VirtualService" ? "whoever delegates to it" : "no pod";
 }
 
-function fill(element, { applied_at: applied, refused_at: refused }, now) {
+function fill(element, { file, applied_at: applied, refused_at: refused }, { at: now, status }) {
   const since = element.querySelector(".since");
   const ages = refused ? `refused ${age(refused, now)} ago` : applied ? `in force ${age(applied, now)}` : "";
   text(since, ages);
-  set(since, "data-tone", refused ? "bad" : null);
+  // Red as long as it is so; afterwards a matter of history.
+  set(since, "data-tone", status?.problems.some((problem) => problem.file === file) ? "bad" : null);
   set(since, "title", `in force since ${moment(applied)}${refused ? `; last refused ${moment(refused)}` : ""}`);
   const told = element.querySelector(".refused-at");
   if (told) text(told, `${age(refused, now)} ago (${moment(refused)})`);

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from localmesh.dashboard.arrows import Arrow
 from localmesh.dashboard.reading import Reader, Reading
+from localmesh.observe import readings
 from localmesh.runtime import dirs
 from tests.kit import Limit, eventually
 from tests.localmesh.up.small import caller, copied
@@ -53,3 +54,17 @@ async def test_a_mesh_that_comes_is_called_goes_and_comes_again_is_followed(tmp_
         await eventually(ready, what="every pod ready again")
     finally:
         await localmesh(state, "clean")
+
+
+def test_rates_are_those_of_the_last_seconds_and_never_of_who_looked_before() -> None:
+    reader = Reader(dirs.of(Path("/nowhere")))
+
+    def compared(*times: float) -> list[float]:
+        for time in times:
+            reader._keep(readings.Reading(time, ()))
+        return [reading.at for reading in reader._proxies]
+
+    assert compared(100, 101, 102) == [100, 101, 102]
+    assert compared(109) == [101, 102, 109]
+    assert compared(125) == [109, 125]  # a machine that is slow still has two to compare
+    assert compared(300) == [300]
