@@ -98,6 +98,5 @@ def _bar(before: float, lasted: float, whole: float) -> str:
 def _acting(acted: Acted, policies: Iterable[Policy]) -> Iterator[str]:
     """The policies of the kind that acted which are for its host."""
     for each in policies:
-        full = {host if "." in host else f"{host}.{each.namespace}.svc.cluster.local" for host in each.hosts}
-        if each.kind == acted.kind and acted.host in full:
+        if each.kind == acted.kind and each.is_for(acted.host):
             yield f"{acted.what} by {each.kind} {each.namespace}/{each.name} ({each.where.file}:{each.where.line})"

@@ -1,8 +1,8 @@
 """Who may ask, and what a browser may do with the answers: this machine's own page, and nothing from elsewhere.
 
-A page of another site must neither read nor steer what runs here. So a request is refused whose Host is not the address
-that we listen on (DNS rebinding gives a foreign name our address), or that a browser says another site has made
-(Fetch Metadata, https://www.w3.org/TR/fetch-metadata/). Nothing here changes anything: only GET and HEAD are answered.
+A page of another site must neither read nor steer what runs here. So a request is refused whose Host is no loopback
+address (DNS rebinding gives a foreign name our address), or that a browser says another site has made (Fetch Metadata,
+https://www.w3.org/TR/fetch-metadata/). Nothing here changes anything: only GET and HEAD are answered.
 """
 
 import ipaddress
@@ -46,7 +46,7 @@ def loopback(listen: str) -> tuple[str, int]:
     host, _, port = listen.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     hint = "such as 127.0.0.1:8088"
-    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+    if not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65535:
         raise MeshError(f"{listen!r} is not an address and a port", hint)
     try:
         own = host == "localhost" or ipaddress.ip_address(host).is_loopback

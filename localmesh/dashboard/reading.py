@@ -23,6 +23,8 @@ from localmesh.runtime.dirs import Dirs
 
 Json = dict[str, Any]
 
+# A mesh that does not answer a call by then hangs: the page says so, and whoever ends the dashboard waits no longer.
+ANSWER_SECONDS = 5.0
 # Rates and latencies are those of the last seconds: so many, so that numbers are calm.
 WINDOW_SECONDS = 8.0
 # A reading as old as this is of somebody who has looked before.
@@ -72,8 +74,8 @@ class Reader:
 
     def _ask(self) -> tuple[Status, list[Json]]:
         with connected(self._control) as mesh:
-            status = mesh.GetStatus(GetStatusRequest())
-            policies = mesh.ListPolicies(ListPoliciesRequest())
+            status = mesh.GetStatus(GetStatusRequest(), timeout=ANSWER_SECONDS)
+            policies = mesh.ListPolicies(ListPoliciesRequest(), timeout=ANSWER_SECONDS)
         return status, as_json(policies)["policies"]
 
 

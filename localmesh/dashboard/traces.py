@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from typing import cast
 
 import grpc
 from opentelemetry.proto.trace.v1 import trace_pb2
@@ -20,7 +21,7 @@ from localmesh.control.control_pb2 import (
 )
 from localmesh.control.control_pb2_grpc import ControlServiceStub
 from localmesh.control.policies import decode_policy
-from localmesh.dashboard.reading import Json, as_json
+from localmesh.dashboard.reading import ANSWER_SECONDS, Json, as_json
 from localmesh.errors import Where
 from localmesh.observe import otlp
 from localmesh.observe.denials import Refused, explained
@@ -103,7 +104,8 @@ class Traces:
 
     def __init__(self, dirs: Dirs) -> None:
         self._control = dirs.socket("control")
-        # By a trace's id and number of spans: more may come. Used by several threads, one at a time.
+        # By a trace's id and number of spans: more may come. Used by several threads, one at a time, and none makes
+        # a call meanwhile.
         self._calls: OrderedDict[tuple[str, int], frozenset[tuple[str, str]]] = OrderedDict()
         self._looking = threading.Lock()
 
@@ -113,7 +115,8 @@ class Traces:
         along = asked.source or asked.target
         limit = MOST_LOOKED_AT if along else MOST_TRACES
         with connected(self._control) as mesh:
-            found: Iterable[TraceSummary] = mesh.ListTraces(ListTracesRequest(filter=wanted, limit=limit)).traces
+            listed = mesh.ListTraces(ListTracesRequest(filter=wanted, limit=limit), timeout=ANSWER_SECONDS)
+            found: Iterable[TraceSummary] = listed.traces
             if along:
                 found = self._along(mesh, found, asked)
             return [as_json(each) for each in islice(found, MOST_TRACES)]
@@ -121,15 +124,15 @@ class Traces:
     def shown(self, id_: str) -> Waterfall:
         """One trace. Raises MeshError if it is not there (any more)."""
         with connected(self._control) as mesh:
-            data = mesh.GetTrace(GetTraceRequest(id=id_)).otlp
-            policies = mesh.ListPolicies(ListPoliciesRequest()).policies
+            data = mesh.GetTrace(GetTraceRequest(id=id_), timeout=ANSWER_SECONDS).otlp
+            policies = mesh.ListPolicies(ListPoliciesRequest(), timeout=ANSWER_SECONDS).policies
         return waterfall(Trace.of(otlp.decode(data)), [decode_policy(each) for each in policies])
 
     def _along(
         self, mesh: ControlServiceStub, summaries: Iterable[TraceSummary], asked: Asked
     ) -> Iterator[TraceSummary]:
         """Those in which the source's proxies called the target's; the source is "" for callers from outside."""
-        pods = mesh.GetStatus(GetStatusRequest()).pods
+        pods = mesh.GetStatus(GetStatusRequest(), timeout=ANSWER_SECONDS).pods
         workloads = {f"{pod.name}.{pod.namespace}": pod.workload for pod in pods} | {"": ""}
         for summary in summaries:
             pairs = {(workloads.get(a), workloads.get(b)) for a, b in self._calls_of(mesh, summary)}
@@ -139,14 +142,20 @@ class Traces:
     def _calls_of(self, mesh: ControlServiceStub, summary: TraceSummary) -> frozenset[tuple[str, str]]:
         key = summary.id, summary.spans
         with self._looking:
-            if key not in self._calls:
-                try:
-                    self._calls[key] = calls(otlp.decode(mesh.GetTrace(GetTraceRequest(id=summary.id)).otlp))
-                except grpc.RpcError:  # it has been forgotten meanwhile
-                    return frozenset()
+            if key in self._calls:
+                return self._calls[key]
+        try:
+            data = mesh.GetTrace(GetTraceRequest(id=summary.id), timeout=ANSWER_SECONDS).otlp
+        except grpc.RpcError as error:
+            if cast(grpc.Call, error).code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise
+            return frozenset()  # it has been forgotten meanwhile
+        found = calls(otlp.decode(data))
+        with self._looking:
+            self._calls[key] = found
             while len(self._calls) > 2 * MOST_LOOKED_AT:
                 self._calls.popitem(last=False)
-            return self._calls[key]
+        return found
 
 
 def calls(spans: Iterable[Span]) -> frozenset[tuple[str, str]]:
@@ -179,7 +188,6 @@ def waterfall(trace: Trace, policies: Sequence[Policy]) -> Waterfall:
 
 def _bar(span: Span, begin: int, policies: Sequence[Policy]) -> Bar:
     said, tags = told(span), attributes(span)
-    name, _, namespace = tags.get("node_id", "").rpartition(".")
     return Bar(
         id=span.id,
         parent=span.parent,
@@ -192,9 +200,7 @@ def _bar(span: Span, begin: int, policies: Sequence[Policy]) -> Bar:
         ended=said.ended,
         failed=said.failed,
         notes=said.notes,
-        denied=_denied(
-            Refused(tags.get("response_code_details", ""), f"{namespace}/{name}", method=span.what), policies
-        ),
+        denied=_denied(said.answered, policies) if said.answered else None,
         acted=[place for each in said.acted for place in _acted(each, policies)],
         attributes={key: value for key, value in tags.items() if value not in {"", "-"}},
         links=[link.trace_id.hex() for link in trace_pb2.Span.FromString(span.body).links],
@@ -211,7 +217,7 @@ def _denied(refused: Refused, policies: Sequence[Policy]) -> Denied | None:
 
 def _acted(acted: Acted, policies: Sequence[Policy]) -> Iterator[Place]:
     for each in policies:
-        if each.kind == acted.kind and acted.host in each.hosts:
+        if each.kind == acted.kind and each.is_for(acted.host):
             yield _place(each.kind, each.namespace, each.name, each.where, acted.what)
 
 

@@ -50,6 +50,12 @@ class Policy:
     applied_at: float = 0.0  # when the text that it has now came into force (Unix time)
     refused: Refusal | None = None  # the last reading that was refused for a problem in this document
 
+    def is_for(self, host: str) -> bool:
+        """Whether one of its hosts is this full name. A short one means a service of the document's namespace."""
+        return any(
+            host == (each if "." in each else f"{each}.{self.namespace}.svc.cluster.local") for each in self.hosts
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -68,7 +74,7 @@ class History:
         return History(since, self.refusals)
 
     def refused(self, problems: Iterable[Problem], at: float, texts: Mapping[str, str]) -> "History":
-        """A reading was refused for these problems. `texts`: what the files said then, for whose document each was."""
+        """A reading was refused for these problems. `texts`: what the files say now, for whose document each was."""
         found: dict[tuple[str, str, str], list[Problem]] = {}
         for each in problems:
             kind, name = document_at(texts.get(each.where.file, ""), each.where.line) or ("", "")

@@ -42,7 +42,7 @@ export function topology() {
         if (focused) drawn.svg.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
       }
       frame.hidden = !graph.nodes.length;
-      nothing.hidden = graph.arrows.some((arrow) => arrow.rate > 0 || arrow.calls > 0);
+      nothing.hidden = graph.arrows.some(({ http }) => http);
       graph.nodes.forEach((node) => fillNode(drawn.nodes.get(node.id), node));
       graph.arrows.forEach((arrow) => fillArrow(drawn.arrows.get(arrow.id), arrow));
     },

@@ -21,7 +21,7 @@ def test_an_address_that_others_could_reach_is_refused(listen: str) -> None:
         loopback(listen)
 
 
-@pytest.mark.parametrize("listen", ["127.0.0.1", "127.0.0.1:http", "127.0.0.1:99999", ""])
+@pytest.mark.parametrize("listen", ["127.0.0.1", "127.0.0.1:http", "127.0.0.1:99999", f"127.0.0.1:{'1' * 5000}", ""])
 def test_what_is_no_address_and_port_is_refused(listen: str) -> None:
     with pytest.raises(MeshError, match="is not an address and a port"):
         loopback(listen)

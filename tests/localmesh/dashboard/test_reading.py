@@ -2,11 +2,18 @@
 
 import asyncio
 import os
+import socket
 import sys
 from pathlib import Path
 
+import pytest
+
+from localmesh.dashboard import reading as reading_module
+from localmesh.dashboard import traces as traces_module
 from localmesh.dashboard.arrows import Arrow
 from localmesh.dashboard.reading import Reader, Reading
+from localmesh.dashboard.traces import Asked, Traces
+from localmesh.errors import MeshError
 from localmesh.observe import readings
 from localmesh.runtime import dirs
 from tests.kit import Limit, eventually
@@ -68,3 +75,21 @@ def test_rates_are_those_of_the_last_seconds_and_never_of_who_looked_before() ->
     assert compared(109) == [101, 102, 109]
     assert compared(125) == [109, 125]  # a machine that is slow still has two to compare
     assert compared(300) == [300]
+
+
+async def test_a_mesh_that_hangs_is_told_of_and_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (reading_module, traces_module):
+        monkeypatch.setattr(module, "ANSWER_SECONDS", 0.2)
+    folders = dirs.of(tmp_path)
+    control = folders.socket("control")
+    control.parent.mkdir(parents=True, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as hung:
+        hung.bind(str(control))
+        hung.listen()  # the kernel takes connections, and nobody answers
+        assert "DEADLINE_EXCEEDED" in (await Reader(folders).read()).why
+        with pytest.raises(MeshError, match="DEADLINE_EXCEEDED"):
+            await asyncio.to_thread(Traces(folders).listed, Asked())
+        with pytest.raises(MeshError, match="DEADLINE_EXCEEDED"):
+            await asyncio.to_thread(Traces(folders).shown, "0" * 32)

@@ -9,6 +9,7 @@ from tests.localmesh.observe.otlp_spans import CLIENT, SERVER, span, taken
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 GATEWAY, ATTEMPT, SIDECAR, APP, OUT, NEXT = (f"00000000000000{number:02x}" for number in range(1, 7))
+CHAT = "spiffe://cluster.local/ns/mesh/sa/chat"
 PROXY = {"component": "proxy", "upstream_cluster": "inbound|50051||"}
 POLICY = Policy(
     kind="AuthorizationPolicy",
@@ -52,10 +53,10 @@ def test_bars_begin_where_their_spans_did() -> None:
 
 def test_a_denied_call_names_the_rule_and_its_place() -> None:
     details = "rbac_access_denied_matched_policy[ns[mesh]-policy[user]-rule[0]]"
-    said = PROXY | {"node_id": "user-0.mesh", "response_code_details": details, "grpc.path": "/a.B/C"}
+    said = PROXY | {"node_id": "user-0.mesh", "response_code_details": details, "grpc.path": "/a.B/C", "peer": CHAT}
     (bar,) = waterfall(Trace.of(taken(span(TRACE, kind=SERVER, said=said))), [POLICY]).spans
     assert bar.denied
-    assert "mesh/user-0 refused /a.B/C" in bar.denied.says
+    assert f"mesh/user-0 refused /a.B/C from {CHAT}" in bar.denied.says
     (place,) = bar.denied.places
     assert (place.policy, place.file, place.line) == ("AuthorizationPolicy mesh/user", "security.yaml", 45)
 
@@ -67,7 +68,7 @@ def test_a_call_that_came_through_is_denied_by_nothing() -> None:
 
 
 def test_a_policy_that_cut_a_call_short_is_named() -> None:
-    policy = Policy("VirtualService", "mesh", "user", Where("user.yaml", 7), hosts=("user.mesh.svc.cluster.local",))
+    policy = Policy("VirtualService", "mesh", "user", Where("user.yaml", 7), hosts=("user",))
     cluster = "outbound|50051|v1|user.mesh.svc.cluster.local"
     said = PROXY | {"node_id": "chat-0.mesh", "response_flags": "UT", "upstream_cluster": cluster}
     (bar,) = waterfall(Trace.of(taken(span(TRACE, kind=CLIENT, said=said))), [policy]).spans
