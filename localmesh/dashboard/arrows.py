@@ -13,13 +13,10 @@ class Arrow:
 
     source: str  # `namespace/name`; "": whoever calls a gateway from outside
     target: str  # `namespace/name`; the service or host where it is no workload of this mesh
-    services: tuple[str, ...]  # the services through which it is called
     http: bool  # False: TCP, of which only connections are known
     rate: float
     errors: float  # faults of servers
     denied: float
-    retries: float
-    answers: dict[str, float]  # by status
     p50_ms: float | None  # None without calls
     p99_ms: float | None
     active: int  # under way; of TCP: connections open
@@ -63,22 +60,15 @@ def _arrow(source: str, target: str, parts: list[Part]) -> Arrow:
     calls = [(edge.calls, share / (edge.calls.seconds or 1.0)) for edge, share in parts]
     latency = sum((each.latency for each, _ in calls), Latency())
     secured = {edge.mtls for edge, _ in parts}
-    answers: dict[str, float] = {}
-    for each, weight in calls:
-        for answer, count in each.answers:
-            answers[answer] = answers.get(answer, 0.0) + count * weight
     return Arrow(
         source=source,
         target=target,
-        services=tuple(sorted({edge.service for edge, _ in parts if edge.service})),
         http=any(each.http for each, _ in calls),
         rate=sum(each.requests * weight for each, weight in calls),
         errors=sum(each.errors * weight for each, weight in calls),
         denied=sum(each.denied * weight for each, weight in calls),
-        retries=sum(each.retries * weight for each, weight in calls),
-        answers=answers,
         p50_ms=latency.quantile(0.5),
         p99_ms=latency.quantile(0.99),
-        active=sum(edge.calls.active for edge, _ in parts),
+        active=round(sum(edge.calls.active * share for edge, share in parts)),
         mtls=None if secured == {None} else False not in secured,
     )

@@ -58,9 +58,10 @@ class Reader:
         except MeshError as error:
             self._proxies.clear()
             return Reading(now, why=error.what, hint=error.hint)
-        self._keep(await readings.read(asked(status)))
+        proxies = asked(status)
+        self._keep(await readings.read(proxies))
         workloads = {f"{pod.namespace}/{pod.name}": pod.workload for pod in status.pods}
-        found = arrows(edges(self._proxies[0], self._proxies[-1]), workloads)
+        found = arrows(edges(self._proxies[0], self._proxies[-1], proxies), workloads)
         return Reading(now, status=as_json(status), policies=policies, arrows=found)
 
     def _keep(self, newest: readings.Reading) -> None:

@@ -17,18 +17,16 @@ class Sent:
     """What went to one host."""
 
     requests: int = 0  # of TCP: connections
-    errors: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """All counts are since the start of the proxy; `active` and `plain_hosts` are of now."""
+    """All counts are since the start of the proxy; `active` is of now."""
 
     connections: int = 0
     handshakes: int = 0  # of TLS
-    plain_hosts: int = 0  # hosts that are spoken to without TLS because they have no sidecar
+    plain_hosts: int = 0  # how often a host was to be spoken to without TLS because it has no sidecar
     requests: int = 0  # answered
-    retries: int = 0
     refused: int = 0  # by a gateway's own policies
     active: int = 0
     http: bool = False
@@ -41,9 +39,8 @@ class Counted:
         return Counted(
             connections=_rise(self.connections, before.connections),
             handshakes=_rise(self.handshakes, before.handshakes),
-            plain_hosts=self.plain_hosts,
+            plain_hosts=_rise(self.plain_hosts, before.plain_hosts),
             requests=_rise(self.requests, before.requests),
-            retries=_rise(self.retries, before.retries),
             refused=_rise(self.refused, before.refused),
             active=self.active,
             http=self.http,
@@ -62,7 +59,6 @@ def of_cluster(stats: Mapping[str, int], latency: Latency, hosts: Mapping[str, S
         handshakes=stats.get("ssl.handshake", 0),
         plain_hosts=stats.get("tlsMode-disabled.total_match_count", 0),
         requests=stats.get("upstream_rq_completed", opened),
-        retries=stats.get("upstream_rq_retry", 0),
         active=stats.get("upstream_rq_active" if http else "upstream_cx_active", 0),
         http=http,
         answers=dict(_of_grpc(stats)) or dict(_of_http(stats)),
@@ -103,4 +99,4 @@ def _rise(now: int, before: int) -> int:
 def _hosts(now: Mapping[str, Sent], before: Mapping[str, Sent]) -> Iterator[tuple[str, Sent]]:
     for address, sent in now.items():
         was = before.get(address, Sent())
-        yield address, Sent(_rise(sent.requests, was.requests), _rise(sent.errors, was.errors))
+        yield address, Sent(_rise(sent.requests, was.requests))

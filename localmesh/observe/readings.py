@@ -25,7 +25,7 @@ _ENTRY = re.compile(r"http\.outbound_[^;]*;\.(.+)")
 # RE2, asked of Envoy: what `counted` reads, and not the hundreds of others.
 _NEEDED = (
     r"^cluster\.outbound\|.*;\.(grpc\.\d+|ssl\.handshake|tlsMode-disabled\.total_match_count"
-    r"|upstream_cx_(active|total)|upstream_rq_(\d\d\d|active|completed|retry|time))$"
+    r"|upstream_cx_(active|total)|upstream_rq_(\d\d\d|active|completed|time))$"
     r"|^http\.outbound_[^;]*;\.(downstream_(cx_total|rq_(\dxx|active|completed|time))|(rbac|jwt_authn)\.denied)$"
 )
 
@@ -50,7 +50,6 @@ class ProxyReading:
 
     pod: str
     workload: str
-    address: str
     outbound: Mapping[Port, Counted] = field(default_factory=dict)
     entry: Counted = Counted()  # of a gateway: what comes from outside
 
@@ -106,7 +105,6 @@ def parsed(pod: Asked, stats: Mapping[str, Any], clusters: Mapping[str, Any]) ->
     return ProxyReading(
         pod.pod,
         pod.workload,
-        pod.address,
         {port: of_cluster(some, times.get(port, Latency()), hosts.get(port, {})) for port, some in values.items()},
         of_entry(entry, entry_times) if pod.gateway else Counted(),
     )
@@ -135,4 +133,4 @@ def _hosts(clusters: Mapping[str, Any]) -> Iterable[tuple[Port, dict[str, Sent]]
 def _sent(host: Mapping[str, Any]) -> tuple[str, Sent]:
     stats = {each["name"]: int(each.get("value", 0)) for each in host["stats"]}
     address = host["address"].get("socket_address", {}).get("address", "")
-    return address, Sent(stats.get("rq_total", 0) or stats.get("cx_total", 0), stats.get("rq_error", 0))
+    return address, Sent(stats.get("rq_total", 0) or stats.get("cx_total", 0))

@@ -13,7 +13,8 @@ from localmesh.observe.readings import Asked, ProxyReading, Reading, parsed, rea
 USER = "cluster.outbound|50051|v1|user.mesh.svc.cluster.local;."
 CHAT = Asked("mesh/chat-0", "mesh/chat", "127.0.0.2", Path("/nowhere"))
 GATEWAY = replace(CHAT, pod="mesh/gateway-0", workload="mesh/gateway", address="127.0.0.9", gateway=True)
-SERVER = ProxyReading("mesh/user-v1-0", "mesh/user-v1", "127.0.0.3")
+SERVER = replace(CHAT, pod="mesh/user-v1-0", workload="mesh/user-v1", address="127.0.0.3")
+PODS = (CHAT, GATEWAY, SERVER)
 
 
 def _stats(prefix: str = USER, buckets: tuple[tuple[float, int], ...] = (), **values: int) -> dict[str, Any]:
@@ -40,14 +41,15 @@ def _clusters(address: str, **stats: int) -> dict[str, Any]:
 
 
 def _edges(before: ProxyReading, after: ProxyReading) -> tuple[Edge, ...]:
-    return edges(Reading(10.0, (before, SERVER)), Reading(12.0, (after, SERVER)))
+    """The server's own proxy is silent."""
+    return edges(Reading(10.0, (before,)), Reading(12.0, (after,)), PODS)
 
 
 def test_an_arrow_counts_what_came_between_the_two_readings() -> None:
     before = parsed(
         CHAT,
         _stats(upstream_cx_total=1, ssl__handshake=1, upstream_rq_completed=4, grpc__0=4, buckets=((5, 4), (10, 0))),
-        _clusters("127.0.0.3", rq_total=4, rq_error=0),
+        _clusters("127.0.0.3", rq_total=4),
     )
     after = parsed(
         CHAT,
@@ -55,32 +57,29 @@ def test_an_arrow_counts_what_came_between_the_two_readings() -> None:
             upstream_cx_total=2,
             ssl__handshake=2,
             upstream_rq_completed=10,
-            upstream_rq_retry=1,
             upstream_rq_active=2,
             grpc__0=6,
             grpc__14=1,
             grpc__7=3,
             buckets=((5, 6), (10, 4)),
         ),
-        _clusters("127.0.0.3", rq_total=11, rq_error=1),
+        _clusters("127.0.0.3", rq_total=11),
     )
     (edge,) = _edges(before, after)
-    assert (edge.source, edge.source_workload, edge.service) == ("mesh/chat-0", "mesh/chat", "mesh/user")
-    assert (edge.port, edge.subset, edge.workloads) == (50051, "v1", ("mesh/user-v1",))
-    assert edge.targets == (Target("mesh/user-v1-0", 7, 1),)
+    assert (edge.source_workload, edge.service, edge.workloads) == ("mesh/chat", "mesh/user", ("mesh/user-v1",))
+    assert edge.targets == (Target("mesh/user-v1-0", 7),)
     assert edge.mtls is True
     calls = edge.calls
-    assert (calls.seconds, calls.http, calls.requests, calls.retries, calls.active) == (2.0, True, 6, 1, 2)
-    assert calls.answers == (("OK", 2), ("PERMISSION_DENIED", 3), ("UNAVAILABLE", 1))
+    assert (calls.seconds, calls.http, calls.requests, calls.active) == (2.0, True, 6, 2)
     assert (calls.errors, calls.denied) == (1, 3)
     assert calls.latency == Latency((5.0, 10.0), (2, 4))
 
 
 def test_a_proxy_that_was_started_again_counts_from_zero() -> None:
     before = parsed(CHAT, _stats(upstream_cx_total=9, upstream_rq_completed=90, upstream_rq_200=90), {})
-    after = parsed(CHAT, _stats(upstream_cx_total=1, upstream_rq_completed=3, upstream_rq_200=3), {})
+    after = parsed(CHAT, _stats(upstream_cx_total=1, upstream_rq_completed=3, upstream_rq_503=3), {})
     (edge,) = _edges(before, after)
-    assert (edge.calls.requests, edge.calls.answers) == (3, (("200", 3),))
+    assert (edge.calls.requests, edge.calls.errors) == (3, 3)
 
 
 def test_a_port_that_was_never_connected_to_has_no_arrow() -> None:
@@ -93,7 +92,7 @@ def test_of_tcp_connections_are_counted() -> None:
     after = parsed(CHAT, _stats(upstream_cx_total=3, upstream_cx_active=2), _clusters("127.0.0.3", cx_total=3))
     (edge,) = _edges(before, after)
     assert (edge.calls.http, edge.calls.requests, edge.calls.active) == (False, 2, 2)
-    assert edge.targets == (Target("mesh/user-v1-0", 2, 0),)
+    assert edge.targets == (Target("mesh/user-v1-0", 2),)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +103,12 @@ def test_the_lock_is_shown_only_where_every_host_is_spoken_to_in_mtls(handshakes
     stats["stats"].append({"name": f"{USER}tlsMode-disabled.total_match_count", "value": plain})
     (edge,) = _edges(parsed(CHAT, stats, {}), parsed(CHAT, stats, {}))
     assert edge.mtls is mtls
+
+
+def test_tls_to_a_host_elsewhere_is_no_mutual_tls() -> None:
+    reading = parsed(CHAT, _stats(upstream_cx_total=1, ssl__handshake=1), _clusters("192.0.2.1", cx_total=1))
+    (edge,) = _edges(reading, reading)
+    assert edge.mtls is False
 
 
 def test_what_comes_from_outside_is_an_arrow_into_the_gateway() -> None:
@@ -124,7 +129,7 @@ def test_what_comes_from_outside_is_an_arrow_into_the_gateway() -> None:
         {},
     )
     (edge,) = _edges(before, after)
-    assert (edge.source, edge.workloads, edge.mtls) == (OUTSIDE, ("mesh/gateway",), None)
+    assert (edge.source_workload, edge.workloads, edge.mtls) == (OUTSIDE, ("mesh/gateway",), None)
     assert (edge.calls.requests, edge.calls.errors, edge.calls.denied) == (5, 1, 2)
     assert edge.calls.latency.quantile(1.0) == 5.0
 
@@ -137,7 +142,7 @@ def test_the_own_calls_of_a_sidecar_come_from_no_outside() -> None:
 def test_a_host_that_is_no_pod_is_told_by_its_address() -> None:
     reading = parsed(CHAT, _stats(upstream_cx_total=1), _clusters("192.0.2.1", cx_total=1))
     (edge,) = _edges(reading, reading)
-    assert (edge.workloads, edge.targets) == ((), (Target("192.0.2.1", 0, 0),))
+    assert (edge.workloads, edge.targets) == ((), (Target("192.0.2.1", 0),))
 
 
 async def test_a_proxy_that_does_not_answer_is_left_out() -> None:
