@@ -12,6 +12,9 @@ from localmesh.control.control_pb2_grpc import ControlServiceStub
 from localmesh.control.failures import TRAILER, decode
 from localmesh.errors import MeshError
 
+# A trace may be larger than the 4 MiB that gRPC takes of an answer; the mesh is ours, and bounds what it keeps.
+_OPTIONS = (("grpc.max_receive_message_length", -1),)
+
 
 @contextmanager
 def connected(socket: Path) -> Iterator[ControlServiceStub]:
@@ -21,7 +24,7 @@ def connected(socket: Path) -> Iterator[ControlServiceStub]:
     """
     if not socket.exists():
         raise _not_running()
-    with grpc.insecure_channel(f"unix:{socket}") as channel:
+    with grpc.insecure_channel(f"unix:{socket}", options=_OPTIONS) as channel:
         try:
             yield ControlServiceStub(channel)
         except grpc.RpcError as error:

@@ -5,7 +5,6 @@ proxies' has what only a proxy knows (deploy/istio-operator.yaml, accessLogForma
 """
 
 import json
-import mmap
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -75,15 +74,19 @@ def _of_file(file: Path, prefix: str) -> Iterator[CallLine]:
 
 
 def _lines(file: Path, pattern: re.Pattern[bytes]) -> Iterator[str]:
-    """The lines of a file in which the pattern is found; nothing is held of the others."""
+    """The lines of a file in which the pattern is found.
+
+    Read and not mapped: a log is cut to nothing by a trimming, and who touches a page that is no more is killed. It is
+    searched as a whole, since few lines of many are wanted.
+    """
     try:
-        with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-            for found in pattern.finditer(whole):
-                begin = whole.rfind(b"\n", 0, found.start()) + 1
-                end = whole.find(b"\n", found.end())
-                yield whole[begin : end if end >= 0 else len(whole)].decode(errors="replace")
-    except (FileNotFoundError, ValueError):  # an empty file cannot be mapped
+        whole = file.read_bytes()
+    except FileNotFoundError:
         return
+    for found in pattern.finditer(whole):
+        begin = whole.rfind(b"\n", 0, found.start()) + 1
+        end = whole.find(b"\n", found.end())
+        yield whole[begin : end if end >= 0 else len(whole)].decode(errors="replace")
 
 
 def _line(namespace: str, pod: str, program: str, text: str, said: Mapping[str, Any]) -> CallLine:
