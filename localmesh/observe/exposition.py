@@ -24,7 +24,7 @@ class Family:
 
 
 def families(text: str) -> list[Family]:
-    """The families of a page, in its order. Comments and time stamps' absence are as they were."""
+    """The families of a page, in its order. Comments other than TYPE and HELP are left out; time stamps stay."""
     found: dict[str, Family] = {}
     current = Family("")
     for line in text.splitlines():

@@ -135,7 +135,7 @@ class TraceStore:
 
     async def _next(self, watcher: _Watcher) -> None:
         """Return when the first trace may be quiet."""
-        if not watcher.last:
+        while not watcher.last:  # an export may hold no span
             watcher.stirred.clear()
             await watcher.stirred.wait()
         waiting = asyncio.get_running_loop().time() - next(iter(watcher.last.values()))

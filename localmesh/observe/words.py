@@ -78,7 +78,7 @@ class Told:
     """What one span says."""
 
     who: str  # the pod, or the service where no pod is told (as in Envoy's spans of single attempts)
-    role: str  # a proxy's, as below; a program's server, client, producer, consumer; empty for what is of no call
+    role: str  # a proxy's, as above; a program's server, client, producer, consumer; empty for what is of no call
     what: str
     ended: str  # a gRPC status, an HTTP status, or ERROR; empty where nothing is known
     failed: bool

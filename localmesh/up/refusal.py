@@ -1,5 +1,6 @@
 """Why a change is not in force: what a proxy refused, told by the YAML that caused it, and whatever else was wrong."""
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -32,8 +33,11 @@ def told(error: Exception) -> tuple[Problem, ...]:
 
 def texts(problems: Iterable[Problem]) -> dict[str, str]:
     """What the files of these problems say now, as far as they can be read."""
-    files = {problem.where.file for problem in problems}
-    return {file: Path(file).read_text(errors="replace") for file in files if Path(file).is_file()}
+    found: dict[str, str] = {}
+    for file in {problem.where.file for problem in problems}:
+        with contextlib.suppress(OSError):  # it is no file, is gone, or may not be read: that is not what was wrong
+            found[file] = Path(file).read_text(errors="replace")
+    return found
 
 
 def _problems(nack: Nack, snapshot: Snapshot) -> list[Problem]:

@@ -123,6 +123,19 @@ async def test_who_watches_is_told_of_a_trace_when_it_is_quiet_and_again_if_more
     assert len((await anext(watching)).spans) == 3
 
 
+async def test_an_export_without_a_span_is_nothing_new_and_ends_no_watching() -> None:
+    store = TraceStore(Limits(quiet=0.01))
+    watching = store.watch(EVERYTHING)
+    told = asyncio.create_task(anext(watching))
+    await asyncio.sleep(0)
+    store.take(taken())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not told.done()
+    store.take(taken(span(A)))
+    assert (await told).id == A
+
+
 async def test_who_reads_slowly_misses_the_oldest_and_holds_no_memory() -> None:
     store = TraceStore(Limits(quiet=0.01, unread=3))
     watching = store.watch(EVERYTHING)
