@@ -14,6 +14,11 @@ _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 _KUSTOMIZATIONS = frozenset({"kustomization.yaml", "kustomization.yml"})
 
 
+def is_meant(name: str) -> bool:
+    """Whether a file of this name, found in a folder, is to be read: YAML or JSON, and not hidden."""
+    return not name.startswith(".") and os.path.splitext(name)[1] in _SUFFIXES  # noqa: PTH122
+
+
 def files(paths: Iterable[Path | str], problems: list[Problem]) -> Iterator[Path]:
     """The files to read, each once, those of a folder sorted by name.
 
@@ -45,7 +50,7 @@ def _below(top: str) -> Iterator[str]:
             folders.clear()
             continue
         for name in names:
-            if not name.startswith(".") and os.path.splitext(name)[1] in _SUFFIXES:  # noqa: PTH122
+            if is_meant(name):
                 yield os.path.join(folder, name)  # noqa: PTH118
 
 

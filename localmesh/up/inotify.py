@@ -21,7 +21,7 @@ class Inotify:
     """Watches from its making on. Raises OSError where the kernel allows no more watches."""
 
     def __init__(self, paths: Iterable[Path], wanted: Callable[[Path], bool]) -> None:
-        """`paths`: absolute ones, of files, and of folders with all below. `wanted`: which files are told of."""
+        """`paths`: absolute ones, of files, and of folders with all below. `wanted`: which of these last are told of."""
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._paths, self._wanted = tuple(paths), wanted
         self._folders: dict[int, Path] = {}
@@ -63,7 +63,7 @@ class Inotify:
         if not any(path.is_relative_to(one) for one in self._paths):
             return
         if not mask & IS_FOLDER:
-            if self._wanted(path):
+            if path in self._paths or self._wanted(path):  # what is named is read whatever its name is
                 yield path, bool(mask & _WHOLE)
         elif mask & (CREATE | MOVED_TO):
             # What was put into it before it is watched is not told of by the kernel.

@@ -11,7 +11,7 @@ class Polling:
     """Compares from its making on."""
 
     def __init__(self, paths: Iterable[Path], wanted: Callable[[Path], bool]) -> None:
-        """`paths`: files, and folders with all below. `wanted`: which files are told of."""
+        """`paths`: files, and folders with all below. `wanted`: which of those below are told of."""
         self._paths, self._wanted = tuple(paths), wanted
         self._stamps = self._look()
         self._begun: set[Path] = set()

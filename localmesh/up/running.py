@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -63,7 +64,6 @@ class RunningMesh:
         self._history = History().in_force(in_force.design.written.documents, time.time())
         self._edits = Edits()
         self._changing = asyncio.Lock()  # what shall run
-        self._superseded = asyncio.Event()  # whoever changes it now: the files say something else by now
         self._stirred = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -164,8 +164,8 @@ class RunningMesh:
             try:
                 self._memo.next_round()
                 written = await self._watch.whole(self._read)
-                self._superseded.clear()
-                applied = await self._in_force.change(written, self._superseded)
+                async with self._superseded() as superseded:
+                    applied = await self._in_force.change(written, superseded)
             except Exception as error:
                 self._problems = told(error)
                 self._history = self._history.refused(self._problems, time.time(), texts(self._problems))
@@ -188,14 +188,11 @@ class RunningMesh:
         await _undisturbed(self._scale(self._workload(workload), replicas))
 
     async def _scale(self, key: str, replicas: int) -> None:
-        async with self._changing:
+        async with self._changing, self._superseded() as superseded:
             written = self._in_force.design.written
-            self._superseded.clear()
-            await self._in_force.change(
-                replace(written, replicas={**written.replicas, key: replicas}), self._superseded
-            )
+            await self._in_force.change(replace(written, replicas={**written.replicas, key: replicas}), superseded)
             pods = [plan.key for plan in self._in_force.design.plans if plan.workload == key]
-            await self._supervisor.ready(within=READY_SECONDS, pods=pods, hurry=self._superseded)
+            await self._supervisor.ready(within=READY_SECONDS, pods=pods, hurry=superseded)
 
     async def restart(self, workload: str) -> None:
         """Replace a workload's pods one by one. Raises MeshError."""
@@ -223,7 +220,6 @@ class RunningMesh:
     async def _watch_files(self) -> None:
         async for files in self._watch.saves():
             names = ", ".join(sorted(file.name for file in files))
-            saved_again = asyncio.create_task(self._supersede())
             try:
                 applied = await self.apply()
             except MeshError as error:
@@ -232,12 +228,21 @@ class RunningMesh:
                 log.exception("%s: not in force", names)
             else:
                 log.info("%s: in force at %d proxies after %.3f s", names, len(applied.changed), applied.seconds)
-            finally:
-                saved_again.cancel()
 
-    async def _supersede(self) -> None:
-        await self._watch.something()
-        self._superseded.set()
+    @asynccontextmanager
+    async def _superseded(self) -> AsyncIterator[asyncio.Event]:
+        """Set once a file is saved inside the block: a change that is made there is not what the files say any more."""
+        superseded = asyncio.Event()
+
+        async def supersede(steps: int) -> None:
+            await self._watch.step_after(steps)
+            superseded.set()
+
+        waiting = asyncio.create_task(supersede(self._watch.steps))
+        try:
+            yield superseded
+        finally:
+            waiting.cancel()
 
     def _stir(self) -> None:
         self._stirred.set()

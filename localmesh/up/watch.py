@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from localmesh.errors import MeshError
+from localmesh.manifests.files import is_meant
 from localmesh.up.inotify import Inotify
 from localmesh.up.polling import Polling
 
 T = TypeVar("T")
 
-SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 # A save of several files has its next file begun within this: too short to be felt.
 TOGETHER_SECONDS = 0.001
 # After its last step, a save that was begun is over: somebody holds the file open, or has removed it for good.
@@ -72,12 +72,26 @@ class Watch:
     async def something(self) -> None:
         """Return when there is a save that `saves` has not told of."""
         while not self._saved:
-            self._stirred.clear()
-            try:
-                async with asyncio.timeout(None if isinstance(self._source, Inotify) else POLL_SECONDS):
-                    await self._stirred.wait()
-            except TimeoutError:
-                self._look()
+            await self._stir()
+
+    @property
+    def steps(self) -> int:
+        """How many steps of saves were seen."""
+        return self._steps
+
+    async def step_after(self, steps: int) -> None:
+        """Return when more than these are seen."""
+        while self._steps <= steps:
+            await self._stir()
+
+    async def _stir(self) -> None:
+        """Return when something may have been saved."""
+        self._stirred.clear()
+        try:
+            async with asyncio.timeout(None if isinstance(self._source, Inotify) else POLL_SECONDS):
+                await self._stirred.wait()
+        except TimeoutError:
+            self._look()
 
     async def _quiet(self) -> None:
         """Return when no save is under way."""
@@ -100,7 +114,7 @@ class Watch:
 
 
 def _is_wanted(file: Path) -> bool:
-    return file.suffix in SUFFIXES
+    return is_meant(file.name)
 
 
 def _source(paths: tuple[Path, ...]) -> Inotify | Polling:

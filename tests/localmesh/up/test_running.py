@@ -185,6 +185,22 @@ async def test_scaling_adds_pods_that_take_calls_and_takes_them_away_without_los
     assert [pod.name for pod in small.mesh.status().pods if pod.workload == "small/echo"] == ["echo-0", "echo-1"]
 
 
+async def test_a_save_hurries_a_scaling_that_waits_for_its_pods(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = asyncio.Event()
+
+    async def until_hurried(_: object, *, hurry: asyncio.Event, **__: object) -> None:
+        waits.set()
+        await hurry.wait()
+
+    with monkeypatch.context() as slow:
+        slow.setattr(supervisor.Supervisor, "ready", until_hurried)
+        scaling = asyncio.create_task(small.mesh.scale("echo", 2))
+        await waits.wait()
+        save(small.routes, small.routes.read_text() + "# again\n")
+        async with asyncio.timeout(Limit.SOON.value):
+            await scaling
+
+
 async def test_a_refusal_is_told_also_if_pods_come_and_go_meanwhile(small: Small) -> None:
     async def tell() -> None:
         while True:

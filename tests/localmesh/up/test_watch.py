@@ -78,6 +78,31 @@ async def test_files_that_are_not_yaml_are_passed_over(deploy: Deploy) -> None:
     assert await saved(deploy.watch) == {deploy.policy}
 
 
+async def test_hidden_files_are_passed_over(deploy: Deploy) -> None:
+    deploy.written(".#policy.yaml", "of an editor")
+    deploy.policy.write_text("a: 22")
+    assert await saved(deploy.watch) == {deploy.policy}
+
+
+async def test_a_file_that_is_named_is_told_whatever_its_name_is(deploy: Deploy) -> None:
+    named = deploy.written("policy.conf", "a: 1")
+    watch = deploy.watching(named)
+    named.write_text("a: 22")
+    assert await saved(watch) == {named}
+    watch.close()
+
+
+async def test_a_save_after_others_that_nobody_has_taken_yet_is_noticed(deploy: Deploy) -> None:
+    deploy.policy.write_text("a: 22")
+    await deploy.watch.whole(deploy.policy.read_text)
+    noticing = asyncio.create_task(deploy.watch.step_after(deploy.watch.steps))
+    await asyncio.sleep(0)
+    assert not noticing.done()
+    deploy.policy.write_text("a: 333")
+    async with asyncio.timeout(Limit.SOON.value):
+        await noticing
+
+
 async def test_a_file_in_a_new_folder_is_told_and_so_is_the_next_save_there(deploy: Deploy) -> None:
     below = deploy.written("below/policy.yaml", "a: 1")
     assert await saved(deploy.watch) == {below}
