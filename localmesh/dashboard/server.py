@@ -136,11 +136,12 @@ async def _lines(request: web.Request) -> web.Response:
 
 
 async def _told(ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What a blocking call gives, or its MeshError as an answer: 404, in its words."""
+    """What a blocking call gives, or its MeshError as an answer: 404, in its words, and what to try."""
     try:
         return await asyncio.to_thread(ask, *args, **kwargs)
     except MeshError as error:
-        raise web.HTTPNotFound(text=f"{error.what}\n") from error
+        hint = f" (try: {error.hint})" if error.hint else ""
+        raise web.HTTPNotFound(text=f"{error.what}{hint}\n") from error
 
 
 async def _streamed(request: web.Request, events: AsyncGenerator[Event]) -> web.StreamResponse:

@@ -14,11 +14,13 @@ export function tracesView() {
   const paused = h("span", { class: "dim", hidden: true }, "paused while you are here");
   const list = h("ol", { class: "traces" });
   const nothing = empty("No such traces yet.", "Make some calls: ", h("code", {}, "make demo"));
+  const wrong = empty("");
+  wrong.hidden = true;
   const filter = traceFilters((changed) => (location.hash = address("traces", id ? [id] : [], changed)));
   const detail = traceView(() => back());
   const head = h("div", { class: "tools" }, h("h1", { id: "traces-title" }, "Traces"), paused);
   const about = { class: "card list", "aria-labelledby": "traces-title" };
-  const side = h("section", about, head, filter.element, list, nothing);
+  const side = h("section", about, head, filter.element, list, nothing, wrong);
   const escape = (event) => event.key === "Escape" && id && back();
   const element = h("div", { class: "traces-view", keydown: escape }, side, detail.element);
   let filters = {};
@@ -37,8 +39,13 @@ export function tracesView() {
       asking = new AbortController();
       const found = await ask(`api/traces?${new URLSearchParams(filters)}`, asking.signal).catch((error) => error);
       if (found.name === "AbortError") return;
-      // A mesh that does not run has no traces; the notice above says so.
-      draw(found instanceof Error ? [] : found);
+      const failed = found instanceof Error;
+      draw(failed ? [] : found);
+      wrong.hidden = !failed;
+      if (failed) {
+        nothing.hidden = true;
+        text(wrong.firstChild, `${found.message}.`);
+      }
     }
     timer = setTimeout(() => load(true), AGAIN_MS);
   };

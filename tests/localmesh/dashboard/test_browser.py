@@ -97,7 +97,8 @@ async def test_without_a_mesh_the_page_says_what_to_try(browser: Browser, tmp_pa
         await expect(page.get_by_role("alert")).to_contain_text("The mesh is not running. Try localmesh up")
         await expect(page.get_by_text("Start the mesh: make up")).to_be_visible()
         await page.get_by_role("link", name="Traces").click()
-        await expect(page.get_by_text("Make some calls: make demo")).to_be_visible()
+        await expect(page.get_by_text("the mesh is not running (try: localmesh up).")).to_be_visible()
+        await expect(page.get_by_text("No such traces yet.")).to_be_hidden()
         await page.get_by_role("link", name="Policies").click()
         await expect(page.get_by_text("No policy is in force.")).to_be_visible()
 
