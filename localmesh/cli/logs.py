@@ -4,9 +4,12 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from localmesh.errors import MeshError
+from localmesh.observe.tail import Tail
 from localmesh.runtime import dirs
+from localmesh.runtime.trimming import MOST_BYTES
 
 # Beside the pods: what the control plane itself writes.
 MESH = "localmesh"
@@ -32,6 +35,7 @@ def logs(state: Path, *, pod: str | None, follow: bool, container: str, lines: i
     """
     if bool(pod) is bool(trace):
         raise click.UsageError("name a POD, or a call with --trace ID")
+    _refuse_senseless(("follow", "container", "lines") if trace else ("as_json",))
     if trace or not pod:
         from localmesh.cli import call_logs  # noqa: PLC0415  (what it needs takes longer to load than to show a log)
 
@@ -43,6 +47,15 @@ def logs(state: Path, *, pod: str | None, follow: bool, container: str, lines: i
             _print(file, line, len(found) > 1)
     if follow:
         _follow(found)
+
+
+def _refuse_senseless(options: tuple[str, ...]) -> None:
+    """UsageError if one of these was given: they would say nothing."""
+    context = click.get_current_context()
+    for each in context.command.params:
+        if each.name in options and context.get_parameter_source(each.name) is ParameterSource.COMMANDLINE:
+            with_or_without = "with" if context.params["trace"] else "without"
+            raise click.UsageError(f"{each.opts[0]} means nothing {with_or_without} --trace")
 
 
 def files(folder: Path, pod: str, container: str) -> list[Path]:
@@ -77,19 +90,8 @@ def _follow(found: list[Path]) -> None:
     """Print what is added, also by programs that are started again."""
     import watchfiles  # noqa: PLC0415  (only for those who wait)
 
-    ends = {file: file.stat().st_size for file in found}
-    rests = dict.fromkeys(found, "")
+    tails = [Tail(file, MOST_BYTES, MOST_BYTES, end=file.stat().st_size) for file in found]
     for _ in watchfiles.watch(*found, rust_timeout=500, yield_on_timeout=True, debounce=50, step=10):
-        for file in found:
-            text, ends[file] = _added(file, ends[file])
-            *whole, rests[file] = (rests[file] + text).split("\n")
-            for line in whole:
-                _print(file, line, len(found) > 1)
-
-
-def _added(file: Path, end: int) -> tuple[str, int]:
-    size = file.stat().st_size
-    with file.open("rb") as opened:
-        opened.seek(end if size >= end else 0)  # it was trimmed
-        added = opened.read()
-        return added.decode(errors="replace"), opened.tell()
+        for tail in tails:
+            for line in tail.added():
+                _print(tail.file, line, len(found) > 1)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localmesh.dashboard.events import Event
+from localmesh.observe.tail import Tail
 
 EVERY_SECONDS = 0.4
 MOST_BYTES = 128 * 1024
-LONGEST_LINE = 4096  # characters; a longer one is cut
+LONGEST_LINE = 4096  # bytes; a longer one is cut
 # A line's own time: the field of a JSON line, wherever it stands, or how a line begins (Envoy's own and PostgreSQL's;
 # NATS has its process before it, and slashes).
 _TIME = re.compile(r'(?:"time": ?"|^\[?|^\[\d+\] )(\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?)')
@@ -27,37 +28,6 @@ class Line:
 
     program: str
     text: str
-
-
-@dataclass(slots=True)
-class Tail:
-    """How far a file has been read."""
-
-    file: Path
-    end: int = 0
-    rest: str = ""
-
-    @property
-    def program(self) -> str:
-        """`<namespace>.<pod>.<program>.log`, or `localmesh.log`."""
-        return self.file.name.split(".")[-2]
-
-    def added(self) -> list[Line]:
-        """The whole lines since the last time. A file that has been trimmed is read from its beginning again."""
-        try:
-            size = self.file.stat().st_size
-        except FileNotFoundError:
-            return []
-        start = self.end if size >= self.end else 0
-        begin = max(start, size - MOST_BYTES)
-        with self.file.open("rb") as opened:
-            opened.seek(begin)
-            read = opened.read(MOST_BYTES)
-            self.end = opened.tell()
-        *whole, self.rest = ((self.rest if begin == start else "") + read.decode(errors="replace")).split("\n")
-        if begin != start:
-            whole = [f"… {begin - start} bytes left out …" if start else "", *whole[1:]]
-        return [Line(self.program, text[:LONGEST_LINE]) for text in whole if text]
 
 
 def files(folder: Path, pod: str) -> list[Path]:
@@ -75,14 +45,18 @@ async def following(folder: Path, pod: str, lines: int) -> AsyncGenerator[Event]
     first = True
     while True:
         for file in files(folder, pod):
-            tails.setdefault(file, Tail(file))
-        added = in_time([line for tail in tails.values() for line in await asyncio.to_thread(tail.added)])
+            tails.setdefault(file, Tail(file, MOST_BYTES, LONGEST_LINE))
+        added = in_time([line for tail in tails.values() for line in await asyncio.to_thread(_added, tail)])
         if first:
             added = added[-lines:]
         if added or first:
             yield Event("first" if first else "lines", [{"program": line.program, "text": line.text} for line in added])
         first = False
         await asyncio.sleep(EVERY_SECONDS)
+
+
+def _added(tail: Tail) -> list[Line]:
+    return [Line(tail.program, text) for text in tail.added() if text]
 
 
 def in_time(lines: list[Line]) -> list[Line]:

@@ -21,7 +21,7 @@ class Inotify:
     """Watches from its making on. Raises OSError where the kernel allows no more watches."""
 
     def __init__(self, paths: Iterable[Path], wanted: Callable[[Path], bool]) -> None:
-        """`paths`: absolute ones, of files, and of folders with all below. `wanted`: which of these last are told of."""
+        """`paths`: absolute ones, of files, and of folders with all below. `wanted`: which of the last are told of."""
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._paths, self._wanted = tuple(paths), wanted
         self._folders: dict[int, Path] = {}

@@ -97,3 +97,13 @@ def test_a_call_that_no_log_names_is_an_error_with_a_hint(state: Path) -> None:
 @pytest.mark.parametrize("words", [[], ["user-0", "--trace", TRACE]])
 def test_logs_are_of_a_pod_or_of_a_call(state: Path, words: list[str]) -> None:
     assert CliRunner().invoke(logs, words, obj=state).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--trace", TRACE, "-f"], ["--trace", TRACE, "-c", "envoy"], ["--trace", TRACE, "-n100"], ["user-0", "--json"]],
+)
+def test_an_option_that_would_say_nothing_is_refused(state: Path, called: list[str], words: list[str]) -> None:
+    done = CliRunner().invoke(logs, words, obj=state)
+    assert done.exit_code == 2
+    assert "means nothing with" in done.output

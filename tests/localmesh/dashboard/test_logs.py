@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from localmesh.dashboard.logs import LONGEST_LINE, MOST_BYTES, Line, Tail, files, in_time
+from localmesh.dashboard.logs import Line, files, in_time
 from localmesh.dashboard.server import FEED, LOG_LINES, MOST_STREAMS, STREAMS
 from tests.kit import eventually
 from tests.localmesh.dashboard.serving import dashboard
@@ -97,34 +97,6 @@ async def test_more_streams_than_a_person_needs_are_refused(folder: Path) -> Non
                 return answer.status == 200
 
         await eventually(again, what="there is room again")
-
-
-def test_a_file_that_was_trimmed_is_read_from_its_beginning(tmp_path: Path) -> None:
-    file = tmp_path / "mesh.user-0.user.log"
-    file.write_text("a long line before\n")
-    tail = Tail(file)
-    tail.added()
-    file.write_text("after\n")
-    assert tail.added() == [Line("user", "after")]
-
-
-def test_a_flood_is_cut_to_its_end_and_that_is_said(tmp_path: Path) -> None:
-    file = tmp_path / "mesh.user-0.user.log"
-    file.write_text("first\n")
-    tail = Tail(file)
-    tail.added()
-    with file.open("a") as opened:
-        opened.writelines(f"{number:09}\n" for number in range(MOST_BYTES // 5))
-    said, *lines = tail.added()
-    assert "bytes left out" in said.text
-    assert lines[-1].text == f"{MOST_BYTES // 5 - 1:09}"
-    assert sum(len(line.text) + 1 for line in lines) <= MOST_BYTES
-
-
-def test_a_long_line_is_cut(tmp_path: Path) -> None:
-    file = tmp_path / "mesh.user-0.user.log"
-    file.write_text("x" * (LONGEST_LINE + 10) + "\n")
-    assert [len(line.text) for line in Tail(file).added()] == [LONGEST_LINE]
 
 
 def test_a_line_without_a_time_stays_with_the_one_before_it_of_its_program() -> None:
