@@ -1,5 +1,6 @@
 """`make bench`: all benches, each a process of its own, and docs/performance.md of what they found."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -19,24 +20,35 @@ LIMIT_SECONDS = 600
 def run(name: str) -> Report | None:
     """The report of one bench; None if it failed, which it has then said on stderr."""
     begun = time.monotonic()
-    done = subprocess.run(
-        python(f"bench.{name}", "--json"),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        timeout=LIMIT_SECONDS,
-        check=False,
-    )
-    print(f"— {name}: {time.monotonic() - begun:.0f} s", flush=True)
-    if done.returncode:
+    # In a session of its own: Ctrl-C reaches us, and we end it once.
+    line = python(f"bench.{name}", "--json")
+    process = subprocess.Popen(line, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        said, _ = process.communicate(timeout=LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        _end(process)
+        print(f"{name} takes longer than {LIMIT_SECONDS} s", file=sys.stderr)
         return None
-    report = from_json(done.stdout.splitlines()[-1])
+    except BaseException:
+        _end(process)
+        raise
+    print(f"— {name}: {time.monotonic() - begun:.0f} s", flush=True)
+    if process.returncode:
+        return None
+    report = from_json(said.splitlines()[-1])
     print(f"{report}\n", flush=True)
     return report
 
 
+def _end(process: "subprocess.Popen[str]") -> None:
+    """It takes down what it has started, which a SIGKILL would not let it."""
+    process.terminate()
+    process.communicate()
+
+
 def main() -> int:
     """1 if a bench failed; the page is written only of all of them."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     reports = {name: run(name) for name in BENCHES}
     made = [report for report in reports.values() if report is not None]
     if len(made) < len(reports):

@@ -5,7 +5,8 @@ can be measured on a shared machine it is the figure that survives noise: at loa
 while calls per second moved sixfold.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 # By thread: one that ends within a burst loses its last part, one that begins in it counts whole.
@@ -27,23 +28,22 @@ def seconds_between(before: Spent, after: Spent) -> float:
 
 def own(pid: int) -> float:
     """Seconds that a process itself has used until now, without its children; 0 if it has ended."""
-    try:
-        threads = list(Path(f"/proc/{pid}/task").iterdir())
-        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
-    except OSError:
-        return 0.0
+    return sum(used for _, used in _threads(pid)) / 1e9
 
 
 def _add(pid: int, found: dict[int, int]) -> None:
-    try:
-        threads = list(Path(f"/proc/{pid}/task").iterdir())
-    except OSError:  # it has ended
-        return
-    for thread in threads:
-        try:
-            found[int(thread.name)] = int((thread / "schedstat").read_text().split()[0])
+    for thread, used in _threads(pid):
+        found[int(thread.name)] = used
+        children: list[str] = []
+        with suppress(OSError):
             children = (thread / "children").read_text().split()
-        except OSError:
-            continue
         for child in children:
             _add(int(child), found)
+
+
+def _threads(pid: int) -> Iterator[tuple[Path, int]]:
+    """Each with the nanoseconds that it has used."""
+    with suppress(OSError):  # the process has ended
+        for thread in list(Path(f"/proc/{pid}/task").iterdir()):
+            with suppress(OSError):  # this thread has
+                yield thread, int((thread / "schedstat").read_text().split()[0])

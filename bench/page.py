@@ -44,7 +44,7 @@ def surroundings() -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return (
         f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {os.cpu_count()} cores, {memory:.0f} GiB, "
-        f"{platform.system()} {platform.release()} {platform.machine()}; load at the end {os.getloadavg()[1]:.1f} "
+        f"{platform.system()} {platform.machine()}; load at the end {os.getloadavg()[1]:.1f} "
         f"(5 minutes). Python {platform.python_version()}, {packages}."
     )
 

@@ -10,8 +10,9 @@ from deploy.kind.settings import Settings
 Tell = Callable[[str], None]
 
 OPERATOR = "deploy/istio-operator.yaml"
-# Instead of the file's own profile: with a ztunnel on each node.
-AMBIENT = ("--set", "profile=ambient")
+# Instead of the file's own profile: with a ztunnel on each node. The waypoint is in a `restricted` namespace, and
+# Istio's template gives it a seccomp profile only if it is told one.
+AMBIENT = ("--set", "profile=ambient", "--set", "values.gateways.seccompProfile.type=RuntimeDefault")
 WITHOUT_CNI = ("--set", "components.cni.enabled=false")
 _INSTALL_SECONDS = 480
 

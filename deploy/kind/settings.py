@@ -46,7 +46,7 @@ class Settings:
             skip_pull=text("SKIP_PULL").lower() not in {"", "0", "no", "false"},
             components=tuple(text("COMPONENTS", DEFAULT_COMPONENTS).replace(",", " ").split()),
             gateway_api=text("GATEWAY_API", GATEWAY_API),
-            port=int(text("PORT", "0")),
+            port=_port(text("PORT", "0")),
         )
 
     @property
@@ -58,3 +58,9 @@ class Settings:
     def work(self) -> Path:
         """Where what is generated for this cluster is written."""
         return ROOT / "build" / "kind" / self.cluster
+
+
+def _port(written: str) -> int:
+    if not (written.isdecimal() and int(written) < 65536):
+        raise ValueError(f"PORT is no port: {written}")
+    return int(written)

@@ -28,3 +28,9 @@ def test_skip_pull_is_said_in_any_usual_way(said: str, meant: bool) -> None:
 
 def test_components_are_separated_by_spaces_or_commas() -> None:
     assert Settings.read({"COMPONENTS": "kind, ha without-cni"}).components == ("kind", "ha", "without-cni")
+
+
+@pytest.mark.parametrize("said", ["http", "70000", "-1"])
+def test_a_port_that_is_none_is_refused_by_name(said: str) -> None:
+    with pytest.raises(ValueError, match=f"PORT is no port: {said}"):
+        Settings.read({"PORT": said})
