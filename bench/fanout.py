@@ -39,9 +39,9 @@ TEXT = "x" * 40  # an event of some 110 bytes
 FOLLOWED_SECONDS = 0.2
 FAST = "The table says how much of it is CPU; the next step is a profile of chat at full speed."
 SLOW = (
-    "At this rate nothing waits, so each event is a write to each reader with both, and what WatchRoom does besides (its"
-    " queue, its limits, the metrics of a delivery) is not shared by many events: twice the CPU of a bare write. The next"
-    " step is a profile of one reader's write at this rate."
+    "At this rate nothing waits, so each event is a write to each reader with both, and what WatchRoom does besides"
+    " (its queue, its limits, the metrics of a delivery) is not shared by many events: twice the CPU of a bare write."
+    " The next step is a profile of one reader's write at this rate."
 )
 SLOW_EVENTS, SLOW_RATE = 100, 100  # 10,000 deliveries a second to 100 readers
 

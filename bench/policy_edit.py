@@ -41,8 +41,8 @@ TIMEOUT = "      timeout: 3s\n"
 ALLOWED, WITHHELD = "UserService/BatchGetUsers\n", "UserService/NoSuchMethod\n"
 NEXT = (
     "What is left is Python: the changed file is read, the whole bundle resolved, and of the pods that it touches what"
-    " differs compiled. The p99 of so few edits is the slowest of them. The next step is to resolve only what the changed"
-    " documents can reach."
+    " differs compiled. The p99 of so few edits is the slowest of them. The next step is to resolve only what the"
+    " changed documents can reach."
 )
 _IN_FORCE = re.compile(r"^(\S+ \S+) INFO .*in force at (\d+) proxies after ([\d.]+) s$", re.MULTILINE)
 
