@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from google.protobuf import json_format, symbol_database
 
-from bench import compile_input
+from bench import compile_input, edits
 from bench.figures import Quartiles, median, number
 from bench.report import Aim, Report, Row, Table, command
 from localmesh.cli import GARBAGE_AFTER
@@ -119,7 +119,7 @@ class Bundle:
         before = file.read_text(encoding="utf-8")
         made = []
         for edit in range(EDITS):
-            compile_input.edit(file, old, new.format(edit + 1))
+            edits.edit(file, old, new.format(edit + 1))
             made.append(self.run())
             file.write_text(before, encoding="utf-8")
         self.run()

@@ -85,11 +85,3 @@ def write(folder: Path, services: int) -> None:
 def service_file(folder: Path, index: int) -> Path:
     """The documents of one service."""
     return folder / f"s{index}.yaml"
-
-
-def edit(file: Path, old: str, new: str) -> None:
-    """Save a file with its one line changed."""
-    text = file.read_text(encoding="utf-8")
-    if text.count(old) != 1:
-        raise ValueError(f"{file} holds {old!r} {text.count(old)} times")
-    file.write_text(text.replace(old, new), encoding="utf-8")

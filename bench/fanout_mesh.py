@@ -5,7 +5,6 @@ Both are reached by the same path through the gateway and two sidecars; a header
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from bench.own_mesh import OwnMesh, own_mesh
 
@@ -60,17 +59,10 @@ spec:
 def fanout_mesh() -> Iterator[OwnMesh]:
     """Running."""
     with own_mesh() as mesh:
-        _replace(mesh.deploy / "local.yaml", "images:\n", IMAGE)
-        _replace(mesh.deploy / "k8s" / "chat.yaml", "  replicas: 2\n", "  replicas: 1\n")
+        mesh.edit("local.yaml", "images:\n", IMAGE)
+        mesh.edit("k8s/chat.yaml", "  replicas: 2\n", "  replicas: 1\n")
         methods = "metadata:\n  name: chat-methods\n  namespace: mesh\nspec:\n  http:\n"
-        _replace(mesh.deploy / "istio" / "chat.yaml", methods, methods + ROUTE)
+        mesh.edit("istio/chat.yaml", methods, methods + ROUTE)
         (mesh.deploy / "textbook.yaml").write_text(POD, encoding="utf-8")
         mesh.up()
         yield mesh
-
-
-def _replace(file: Path, old: str, new: str) -> None:
-    text = file.read_text(encoding="utf-8")
-    if text.count(old) != 1:
-        raise ValueError(f"{file} holds {old!r} {text.count(old)} times")
-    file.write_text(text.replace(old, new), encoding="utf-8")

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 
 import yaml
 
@@ -23,7 +22,6 @@ from bench.rounds import HEADING, Rounds, Sample, cpu_us, medians, middle, paire
 
 CALLS, IN_FLIGHT = 400, 8
 OFF, SOME, ALL = "off", "1 %", "100 %"
-SAMPLING = "randomSamplingPercentage"
 
 
 def without_tracing(mesh: OwnMesh) -> None:
@@ -34,24 +32,16 @@ def without_tracing(mesh: OwnMesh) -> None:
     if not traced:
         raise ValueError(f"{file} has no tracing")
     file.write_text(yaml.safe_dump_all(documents), encoding="utf-8")
-    for name in ("user", "chat"):
-        _replace(
-            mesh.deploy / "k8s" / f"{name}.yaml",
-            "OTEL_TRACES_EXPORTER, value: otlp",
-            "OTEL_TRACES_EXPORTER, value: none",
-        )
-
-
-def sampled(mesh: OwnMesh) -> None:
-    """One call in a hundred."""
-    _replace(mesh.deploy / "istio" / "telemetry.yaml", f"{SAMPLING}: 100", f"{SAMPLING}: 1")
+    for name, workloads in (("user", 2), ("chat", 1)):
+        exporter = "OTEL_TRACES_EXPORTER, value: "
+        mesh.edit(f"k8s/{name}.yaml", f"{exporter}otlp", f"{exporter}none", times=workloads)
 
 
 def as_it_is(mesh: OwnMesh) -> None:
     """Every call."""
 
 
-MESHES: dict[str, Callable[[OwnMesh], None]] = {OFF: without_tracing, SOME: sampled, ALL: as_it_is}
+MESHES: dict[str, Callable[[OwnMesh], None]] = {OFF: without_tracing, SOME: OwnMesh.sample, ALL: as_it_is}
 
 
 def measured() -> Report:
@@ -86,13 +76,6 @@ def report(rounds: Rounds) -> Report:
     ]
     lines = [(name, *map(number, medians(rounds, name))) for name in rounds]
     return Report("observe", __doc__ or "", tuple(rows), (Table(("calls traced", *HEADING), tuple(lines)),))
-
-
-def _replace(file: Path, old: str, new: str) -> None:
-    text = file.read_text(encoding="utf-8")
-    if old not in text:
-        raise ValueError(f"{file} holds no {old!r}")
-    file.write_text(text.replace(old, new), encoding="utf-8")
 
 
 if __name__ == "__main__":

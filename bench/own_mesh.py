@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.edits import edit
 from bench.processes import ROOT, free_port
 
 EXPOSED = "127.0.0.1:8080"
@@ -29,6 +30,14 @@ class OwnMesh:
         """`localmesh …`: what it printed. Raises CalledProcessError, with the complaint in stderr."""
         line = [sys.executable, "-m", "localmesh", "--state", str(self.state), *words]
         return subprocess.run(line, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, timeout=UP_SECONDS).stdout
+
+    def edit(self, name: str, old: str, new: str, *, times: int = 1) -> None:
+        """Change a file of its deploy/, which holds `old` so many times. Raises ValueError if it does not."""
+        edit(self.deploy / name, old, new, times=times)
+
+    def sample(self) -> None:
+        """Before it starts: one call in a hundred is traced, as in production."""
+        self.edit("istio/telemetry.yaml", "randomSamplingPercentage: 100", "randomSamplingPercentage: 1")
 
     def up(self) -> None:
         """Start it; returns when every pod is ready."""
@@ -56,8 +65,7 @@ def own_mesh() -> Iterator[OwnMesh]:
     try:
         shutil.copytree(ROOT / "deploy", folder / "deploy")
         gateway = f"127.0.0.1:{free_port()}"
-        local = folder / "deploy" / "local.yaml"
-        local.write_text(local.read_text(encoding="utf-8").replace(EXPOSED, gateway), encoding="utf-8")
+        edit(folder / "deploy" / "local.yaml", EXPOSED, gateway)
         mesh = OwnMesh(folder / "deploy", folder / "state", gateway)
         try:
             yield mesh

@@ -35,7 +35,6 @@ PAUSE_SECONDS = 0.1  # between edits: what the last one stirred up is over
 LIMIT_SECONDS = 10.0
 HERE, DEBOUNCED = "here", "debounced 100 ms"
 KINDS = ("VirtualService", "AuthorizationPolicy")
-SAMPLING = "randomSamplingPercentage: %d"
 HEADER = 'headers: {response: {set: {x-edit: "%d"}}}'
 TIMEOUT = "      timeout: 3s\n"
 ALLOWED, WITHHELD = "UserService/BatchGetUsers\n", "UserService/NoSuchMethod\n"
@@ -153,20 +152,11 @@ async def _until(check: Callable[[], Awaitable[bool]]) -> float:
     return time.time()
 
 
-def _sampled(mesh: OwnMesh) -> None:
-    """Before it starts: one call in a hundred is traced, as in production. Who looks for the edit makes many calls."""
-    file = mesh.deploy / "istio" / "telemetry.yaml"
-    text = file.read_text(encoding="utf-8")
-    if SAMPLING % 100 not in text:
-        raise ValueError(f"{file} does not hold {SAMPLING % 100}")
-    file.write_text(text.replace(SAMPLING % 100, SAMPLING % 1), encoding="utf-8")
-
-
 @contextmanager
 def debounced_mesh() -> Iterator[OwnMesh]:
     """A mesh of its own, running under `bench.debounced`."""
     with own_mesh() as mesh:
-        _sampled(mesh)
+        mesh.sample()
         mesh.log.parent.mkdir(parents=True)
         line = python("bench.debounced", "--state", str(mesh.state), "up", "--foreground", str(mesh.deploy))
         with mesh.log.open("wb") as log:
@@ -256,7 +246,7 @@ def stretches(made: dict[tuple[str, str], list[Edit]]) -> Table:
 def measured() -> Report:
     """On two meshes of its own."""
     with own_mesh() as mesh:
-        _sampled(mesh)
+        mesh.sample()  # who looks for an edit makes many calls
         mesh.up()  # before the other looks for a free port
         with debounced_mesh() as debounced:
             return report(asyncio.run(edits({HERE: mesh, DEBOUNCED: debounced})))
