@@ -44,7 +44,11 @@ class Readers:
         self._selector = selectors.DefaultSelector()
         for one in self._connections:
             self._selector.register(one.socket, selectors.EVENT_READ, one)
-        self._wait(lambda: all(not one.unopened for one in self._connections))
+        try:
+            self._wait(lambda: all(not one.unopened for one in self._connections))
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Ends all streams."""

@@ -15,6 +15,7 @@ from envoy.service.discovery.v3.discovery_pb2 import DiscoveryRequest, Discovery
 
 from localmesh.ads.session import Nack, Session
 from localmesh.errors import MeshError
+from localmesh.stopping import stopped
 from localmesh.xds.snapshot import Snapshot
 
 ADS = "envoy.service.discovery.v3.AggregatedDiscoveryService"
@@ -89,7 +90,7 @@ class DiscoveryServer:
 
     async def stop(self) -> None:
         """End all streams."""
-        await self._server.stop(grace=None)
+        await stopped(self._server)
         self._socket.unlink(missing_ok=True)
 
     @property

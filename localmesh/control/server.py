@@ -15,6 +15,7 @@ from localmesh.control.messages import encode_status
 from localmesh.control.policies import encode_policy
 from localmesh.control.traces import MOST_TRACES, decode_filter, encode_spans, encode_trace
 from localmesh.errors import MeshError, Problems
+from localmesh.stopping import stopped
 from localmesh.up.running import RunningMesh
 
 Q = TypeVar("Q")
@@ -32,7 +33,7 @@ async def serving(mesh: RunningMesh, socket: Path) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await server.stop(grace=1.0)
+        await stopped(server, grace=1.0)
 
 
 def _bind(server: grpc.aio.Server, socket: Path) -> None:

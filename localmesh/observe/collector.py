@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 
 from localmesh.errors import MeshError
+from localmesh.stopping import stopped
 
 if TYPE_CHECKING:
     from localmesh.observe.spans import Span
@@ -37,7 +38,7 @@ async def receiving(socket: Path, take: "Callable[[Iterable[Span]], None]") -> A
     try:
         yield
     finally:
-        await server.stop(grace=None)
+        await stopped(server)
 
 
 def _bind(server: grpc.aio.Server, socket: Path) -> None:

@@ -31,6 +31,7 @@ from services.common.health import Check, Health, follow_stores
 from services.common.interceptors.order import server_interceptors
 from services.common.reflection import add_reflection
 from services.common.settings import ServerSettings, SettingsError
+from services.common.stopping import stopped
 from services.common.telemetry import Telemetry, metrics_served
 
 log = logging.getLogger(__name__)
@@ -51,9 +52,10 @@ OPTIONS = (
     ("grpc.keepalive_timeout_ms", 20_000),
 )
 
-# Of DRAIN_SECONDS, kept for sending the last spans, closing stores and writing the last log lines.
+# Of DRAIN_SECONDS, kept for what comes after the calls: a third each for the last connections, for the last spans, and
+# for closing stores and writing the last log lines.
 _CLOSING_SHARE = 0.1
-_SPANS_SHARE = _CLOSING_SHARE / 2
+_CUTTING_SHARE = _SPANS_SHARE = _CLOSING_SHARE / 3
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ async def running(
         finally:
             drain.begin()
             health.tell()
-            await server.stop(settings.drain_seconds * (1 - _CLOSING_SHARE))
+            seconds = settings.drain_seconds
+            await stopped(server, grace=seconds * (1 - _CLOSING_SHARE), margin=seconds * _CUTTING_SHARE)
             following.cancel()
             with suppress(asyncio.CancelledError):
                 await following

@@ -1,6 +1,7 @@
 """bench.readers against a real gRPC server: what is wrong with deliveries is noticed."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,18 +12,17 @@ from typing import Any
 import grpc
 import pytest
 
+from bench import http2
 from bench.load import WrongAnswer
 from bench.readers import Readers, Stream
+from tests.kit import Limit
 
 ONE, TWO, THREE = (bytes([number]) * (40_000 + number) for number in (1, 2, 3))  # each takes several frames
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, list[bytes]]]:
-    """Where it listens, and the messages that each stream gets after an empty one.
-
-    With threads: the end of grpc.aio's server may never come if a client has just gone away in the middle of a stream.
-    """
+    """Where it listens, and the messages that each stream gets after an empty one."""
     target, sends, over = f"unix:{tmp_path}/grpc", [ONE, TWO, THREE], threading.Event()
 
     def watch(_: bytes, __: Any) -> Iterator[bytes]:
@@ -81,6 +81,22 @@ async def test_a_wrong_delivery_is_an_error(server: tuple[str, list[bytes]], sen
     sent[:] = sends
     with pytest.raises(WrongAnswer, match="something else"):
         await read(target, 2, [ONE, TWO, THREE])
+
+
+async def test_readers_who_cannot_begin_leave_no_connection(tmp_path: Path) -> None:
+    with socket.create_server(f"{tmp_path}/grpc", family=socket.AF_UNIX) as server:
+        beginning = asyncio.create_task(
+            asyncio.to_thread(Readers, f"unix:{tmp_path}/grpc", Stream("/t.T/Watch", b"", {}), 1)
+        )
+        peer, _ = await asyncio.to_thread(server.accept)
+    with peer:
+        peer.sendall(http2.frame(http2.GOAWAY, 0, 0, bytes(8)))
+        with pytest.raises(WrongAnswer) as failure:
+            await beginning
+        peer.settimeout(Limit.SOON.value)
+        while await asyncio.to_thread(peer.recv, 1 << 16):
+            pass
+    assert failure.value.__traceback__, "nor does the error, and all that it was raised in, hold one open"
 
 
 async def test_a_stream_that_ends_is_an_error(server: tuple[str, list[bytes]]) -> None:

@@ -1,0 +1,17 @@
+"""The end of a gRPC server whose client has hung."""
+
+import subprocess
+import sys
+
+from tests.kit import Limit
+
+
+def test_a_peer_that_takes_nothing_any_more_holds_up_neither_the_end_of_a_server_nor_that_of_its_process() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.hung_client", "services.common.stopping", "0.2"],
+        capture_output=True,
+        text=True,
+        timeout=Limit.STARTED.value,
+        check=True,
+    )
+    assert "a peer takes nothing any more: its connection is left open\n" in ended.stderr
