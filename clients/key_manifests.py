@@ -53,7 +53,7 @@ def secret_manifest(
 
 
 def roles_sql(*, users_password: str, chat_password: str) -> str:
-    """For an empty PostgreSQL, statement by statement: two roles, each with a database that only it can reach.
+    """For an empty PostgreSQL, a statement a line: two roles, each with a database that only it can reach.
 
     PUBLIC may connect to every database by default (PostgreSQL, Privileges), the built-in ones included.
     """

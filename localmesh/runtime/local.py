@@ -1,6 +1,6 @@
 """`LocalRun`, the content of deploy/local.yaml: what this machine needs to know and a cluster does not.
 
-Texts of `command`, `prepare`, `seed` and `env` may hold placeholders, filled for each pod by `plan`:
+Texts of `command`, `prepare` and `env` may hold placeholders, filled for each pod by `plan`:
 
     ${python} ${nats} ${postgres} ${envoy}   a program of this machine (postgres: the folder of its programs)
     ${sockets}                               the pod's private folder for Unix sockets
@@ -30,10 +30,14 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One command that is run to its end, with `stdin` as its input; anything but exit status 0 is a failure."""
+    """One command that is run to its end; anything but exit status 0 is a failure.
+
+    Its input is `stdin`, or what the file `stdin_file` holds then.
+    """
 
     command: tuple[str, ...]
     stdin: str = ""
+    stdin_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,9 @@ class Image:
     listen: Mapping[str, Listen] = field(default_factory=dict)
     # Added to the container's variables, and stronger than they are.
     env: Mapping[str, str] = field(default_factory=dict)
-    # Run once, in order, when the container's data volume is empty: before the program, and while it runs for
-    # nobody else (the first start of a database). A crash in between starts again from an empty volume.
+    # Run once, in order and before the program, when the container's data volume is empty. A crash in between starts
+    # again from an empty volume.
     prepare: tuple[Step, ...] = ()
-    seed: tuple[Step, ...] = ()
     # The program refuses to run as root: root runs it in a user namespace where it is nobody.
     rootless: bool = False
     # How it is asked to stop: the image's STOPSIGNAL.
@@ -57,8 +60,7 @@ class Image:
 
     def texts(self) -> tuple[str, ...]:
         """All that may hold placeholders."""
-        steps = (*self.prepare, *self.seed)
-        inputs = (text for step in steps for text in (*step.command, step.stdin))
+        inputs = (text for step in self.prepare for text in (*step.command, step.stdin, step.stdin_file))
         return (*self.command, *self.env.values(), *inputs)
 
 

@@ -16,7 +16,7 @@ from localmesh.runtime.dirs import Dirs
 from localmesh.runtime.environment import Mounted
 from localmesh.runtime.local import Image, LocalRun
 from localmesh.runtime.placeholders import Listening, Values
-from localmesh.runtime.podplan import ENVOY, PodPlan, Prepare, ProcessPlan, admin_socket, bootstrap
+from localmesh.runtime.podplan import ENVOY, PodPlan, Prepare, ProcessPlan, Step, admin_socket, bootstrap
 from localmesh.runtime.probes import Question
 from localmesh.runtime.process import Launch
 from localmesh.runtime.programs import POSTGRES
@@ -100,7 +100,7 @@ class _Draft:
     def _app(self, container: Container, image: Image) -> tuple[ProcessPlan, dict[int, str]]:
         mounts = tuple(self._mounted(container))
         given = environment.variables(container, self.pod, mounts, self.dialed)
-        values, launch = self._launch(container, image, self.dirs.sockets, mounts, given)
+        values, launch = self._launch(container, image, mounts, given)
         places = values.listening.places
         process = ProcessPlan(
             name=container.name,
@@ -108,7 +108,7 @@ class _Draft:
             startup=self._question(container, container.startup, values.listening, launch),
             readiness=self._question(container, container.readiness, values.listening, launch),
             liveness=self._question(container, container.liveness, values.listening, launch),
-            prepare=self._prepare(container, image, mounts, given),
+            prepare=self._prepare(container, image, values, launch),
             stop_signal=self._signal(container, image),
             sockets=values.listening.sockets,
         )
@@ -117,14 +117,14 @@ class _Draft:
         return process, places
 
     def _launch(
-        self, container: Container, image: Image, sockets: Path, mounts: tuple[Mounted, ...], given: dict[str, str]
+        self, container: Container, image: Image, mounts: tuple[Mounted, ...], given: dict[str, str]
     ) -> tuple[Values, Launch]:
-        """The program, with its Unix sockets in `sockets`, and the values that its texts were filled with."""
+        """The program, and the values that its texts were filled with."""
         sidecar = self.pod.proxy is not Proxy.NONE
         # Without a sidecar the app itself must be where the mesh looks for the pod.
         address = self.address.app if sidecar else self.address.pod
-        listening = placeholders.listening(container, image, address, sockets, sidecar)
-        values = Values(self.machine.programs, sockets, mounts, listening, given)
+        listening = placeholders.listening(container, image, address, self.dirs.sockets, sidecar)
+        values = Values(self.machine.programs, self.dirs.sockets, mounts, listening, given)
         env = self._inherited() | given | listening.env
         env |= {name: values.fill(text) for name, text in image.env.items()}
         return values, Launch(
@@ -136,10 +136,8 @@ class _Draft:
             rootless=image.rootless,
         )
 
-    def _prepare(
-        self, container: Container, image: Image, mounts: tuple[Mounted, ...], given: dict[str, str]
-    ) -> Prepare | None:
-        if not image.prepare and not image.seed:
+    def _prepare(self, container: Container, image: Image, values: Values, launch: Launch) -> Prepare | None:
+        if not image.prepare:
             return None
         kept = {mount.volume for mount in container.mounts if mount.volume in self.folders}
         kept = {volume for volume in kept if self.folders[volume].stays}
@@ -147,30 +145,15 @@ class _Draft:
             self._problem(container, f"{container.image} prepares its data volume, but has {len(kept)} of them",
                           "mount one PersistentVolumeClaim", image)  # fmt: skip
             return None
-        sockets = self.dirs.run / "seed"
-        values, server = self._launch(container, image, sockets, mounts, given)
-        steps, seed = (
-            tuple(
-                (replace(server, command=tuple(map(values.fill, step.command))), values.fill(step.stdin)) for step in of
+        steps = tuple(
+            Step(
+                replace(launch, command=tuple(map(values.fill, step.command))),
+                values.fill(step.stdin),
+                Path(values.fill(step.stdin_file)) if step.stdin_file else None,
             )
-            for of in (image.prepare, image.seed)
+            for step in image.prepare
         )
-        for what, hint in values.problems:
-            self._problem(container, what, hint, image)
-        # Its own probe knows when it takes commands; that its socket answers says less.
-        probe = container.startup or container.readiness
-        if probe is None and values.listening.places:
-            probe = Probe(Asks.TCP, port=next(iter(values.listening.places)))
-        ready = self._question(container, probe, values.listening, server)
-        return Prepare(
-            volume=self.folders[kept.pop()].path,
-            steps=steps,
-            seed=seed,
-            server=server,
-            sockets=sockets,
-            ready=ready,
-            stop_signal=self._signal(container, image),
-        )
+        return Prepare(volume=self.folders[kept.pop()].path, steps=steps)
 
     def _question(
         self, container: Container, probe: Probe | None, listening: Listening, launch: Launch

@@ -18,20 +18,20 @@ METRICS_PORT = "http-metrics"
 
 
 @dataclass(frozen=True, slots=True)
-class Prepare:
-    """What is run once for a new data volume: `steps`, then `seed` while `server` answers at `ready`.
+class Step:
+    """One command, run to its end. Its input, which may hold a password, is `stdin` or what is in `stdin_file`."""
 
-    `server` is the program itself, with its sockets in a folder that nobody else knows.
-    """
+    launch: Launch
+    stdin: str = field(default="", repr=False)
+    stdin_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """What is run once, in order, for a new data volume."""
 
     volume: Path
-    # Each with its input, which may hold a password.
-    steps: tuple[tuple[Launch, str], ...] = field(repr=False)
-    seed: tuple[tuple[Launch, str], ...] = field(repr=False)
-    server: Launch
-    sockets: Path
-    ready: Question | None
-    stop_signal: signal.Signals
+    steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)

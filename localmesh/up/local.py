@@ -26,10 +26,13 @@ class WrittenListen(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenStep(Record):
-    """One command, with its input."""
+    """One command, with its input: a text, or a file."""
+
+    AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (("stdin", "stdin_file"),)
 
     command: tuple[str, ...]
     stdin: str = ""
+    stdin_file: str = json_named("stdin_file", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +43,6 @@ class WrittenImage(Record):
     listen: Mapping[str, WrittenListen] = empty_map()
     env: Mapping[str, str] = empty_map()
     prepare: tuple[WrittenStep, ...] = ()
-    seed: tuple[WrittenStep, ...] = ()
     rootless: bool = False
     stop_signal: str = json_named("stop_signal", "SIGTERM")
 
@@ -116,7 +118,6 @@ def _image(written: WrittenImage) -> Image:
         },
         env=written.env,
         prepare=_steps(written.prepare),
-        seed=_steps(written.seed),
         rootless=written.rootless,
         stop_signal=written.stop_signal,
         where=written.where,
@@ -124,4 +125,4 @@ def _image(written: WrittenImage) -> Image:
 
 
 def _steps(written: tuple[WrittenStep, ...]) -> tuple[Step, ...]:
-    return tuple(Step(step.command, step.stdin) for step in written)
+    return tuple(Step(step.command, step.stdin, step.stdin_file) for step in written)

@@ -131,19 +131,17 @@ def test_volumes_have_their_places_and_data_outlives_the_pod() -> None:
     assert pod.keeps_data
 
 
-def test_a_seed_runs_against_a_server_whose_sockets_nobody_else_knows() -> None:
-    image = replace(
-        IMAGE, prepare=(Step(("init", "$(PW)")),), seed=(Step(("psql", "${sockets}")),), env={"H": "${sockets}"}
-    )
+def test_a_volume_is_prepared_by_commands_whose_input_is_a_text_or_a_file_and_never_shown() -> None:
+    steps = (Step(("init",), stdin="$(PW)"), Step(("load", "${volume:/data}"), stdin_file="${volume:/data}/all.sql"))
+    image = replace(IMAGE, prepare=steps)
     container = replace(USER, env=(EnvVar("PW", "hunter2"),), mounts=(Mount("data", "/data"),))
     prepare = user(container, image, volumes=(Volume("data", Keeps.DATA),)).apps[0].prepare
     assert prepare is not None
-    assert prepare.steps[0][0].command == ("init", "hunter2")
+    first, second = prepare.steps
+    assert (first.launch.command, first.stdin, first.stdin_file) == (("init",), "hunter2", None)
     assert "hunter2" not in repr(prepare)
-    assert prepare.seed[0][0].command == ("psql", f"{RUN}/seed")
-    assert prepare.server.env["H"] == f"{RUN}/seed"
-    assert prepare.ready is not None
-    assert prepare.ready.where == f"unix:{RUN}/seed/grpc.sock"
+    assert second.launch.command == ("load", str(prepare.volume))
+    assert second.stdin_file == prepare.volume / "all.sql"
 
 
 def test_pods_of_equal_plans_run_the_same() -> None:
@@ -172,7 +170,7 @@ def test_a_secret_is_not_in_what_is_printed_of_a_plan() -> None:
         (USER, replace(IMAGE, env={"A": "${port}"}), "${port} stands for nothing"),
         (USER, replace(IMAGE, command=("${volume:/data}",)), "${volume:/data}: nothing is mounted there"),
         (USER, replace(IMAGE, stop_signal="TERM"), "TERM is no signal"),
-        (USER, replace(IMAGE, seed=(Step(("x",)),)), "prepares its data volume, but has 0 of them"),
+        (USER, replace(IMAGE, prepare=(Step(("x",)),)), "prepares its data volume, but has 0 of them"),
         (replace(USER, mounts=(Mount("none", "/x"),)), IMAGE, "there is no volume none"),
     ],
 )

@@ -22,20 +22,19 @@ from tests.kit import Limit, eventually
 from tests.localmesh.runtime.kit import Proxy, machine, mesh, workload
 
 SQL = b"""
-CREATE ROLE chat LOGIN
-  PASSWORD 'of chat';
+CREATE ROLE chat LOGIN PASSWORD 'of chat';
 CREATE DATABASE chat OWNER chat;
 REVOKE CONNECT ON DATABASE chat FROM PUBLIC;
 CREATE ROLE other LOGIN PASSWORD 'of other';
 """
-PSQL = ("${postgres}/psql", "--no-psqlrc", "-v", "ON_ERROR_STOP=1", "-q", "-f")
+DATA = "${volume:/var/lib/postgresql}/data"
 POSTGRES = Image(
     prepare=(
         Step(
             (
                 "${postgres}/initdb",
                 "-D",
-                "${volume:/var/lib/postgresql}/data",
+                DATA,
                 "-U",
                 "postgres",
                 "--pwfile=/dev/stdin",
@@ -49,12 +48,15 @@ POSTGRES = Image(
             ),
             stdin="$(POSTGRES_PASSWORD)\n",
         ),
+        Step(
+            ("${postgres}/postgres", "--single", "-D", DATA, "-c", "exit_on_error=on", "postgres"),
+            stdin_file="${volume:/docker-entrypoint-initdb.d}/init.sql",
+        ),
     ),
-    seed=(Step((*PSQL, "${volume:/docker-entrypoint-initdb.d}/init.sql")),),
     command=(
         "${postgres}/postgres",
         "-D",
-        "${volume:/var/lib/postgresql}/data",
+        DATA,
         "-c",
         "unix_socket_directories=${sockets}",
         "-c",

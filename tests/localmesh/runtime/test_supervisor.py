@@ -18,7 +18,7 @@ from localmesh.runtime.keeper import Phase
 from localmesh.runtime.local import Image, Listen, LocalRun
 from localmesh.runtime.plan import plan
 from localmesh.runtime.pod import PodState
-from localmesh.runtime.podplan import PodPlan, Prepare
+from localmesh.runtime.podplan import PodPlan, Prepare, Step
 from localmesh.runtime.supervisor import Supervisor
 from localmesh.runtime.volumes import Folder
 from tests.kit import Limit, eventually
@@ -126,7 +126,7 @@ async def test_apps_start_when_the_first_start_of_a_store_is_done_or_has_failed(
     client_plan, store_plan = plans(dirs, client, store)
     go = dirs.state / "go"
     wait = replace(store_plan.apps[0].launch, command=("sh", "-c", f"until test -e {go}; do sleep 0.02; done; exit 1"))
-    prepare = Prepare(dirs.data / "volume", ((wait, ""),), (), wait, dirs.run / "seed", None, signal.SIGTERM)
+    prepare = Prepare(dirs.data / "volume", (Step(wait),))
     store_plan = replace(store_plan, apps=(replace(store_plan.apps[0], prepare=prepare),))
     async with supervised(client_plan, store_plan) as supervisor:
         now = {state.key: state.phase for state in supervisor.states()}

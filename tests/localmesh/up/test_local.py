@@ -20,8 +20,9 @@ images:
       tcp-postgres: {socket: .s.PGSQL.5432}
       other: {env: LISTEN}
       plain: {address: true}
-    prepare: [{command: [initdb], stdin: secret}]
-    seed: [{command: [psql]}]
+    prepare:
+      - {command: [initdb], stdin: secret}
+      - {command: [single], stdin_file: roles.sql}
 expose:
   - {gateway: mesh/gateway, port: 8080, address: "127.0.0.1:8080"}
 """
@@ -36,12 +37,12 @@ def test_every_field_arrives() -> None:
         "other": Listen(env="LISTEN"),
         "plain": Listen(address=True),
     }
-    assert (image.prepare, image.seed) == ((Step(("initdb",), "secret"),), (Step(("psql",)),))
+    assert image.prepare == (Step(("initdb",), "secret"), Step(("single",), stdin_file="roles.sql"))
     (expose,) = local.expose
     assert (expose.gateway, expose.port, expose.address) == ("mesh/gateway", 8080, "127.0.0.1:8080")
     assert isinstance(expose, Expose)
     assert expose.where is not None
-    assert expose.where.line == 17
+    assert expose.where.line == 18
 
 
 def test_what_to_try_next_keeps_its_order() -> None:
@@ -74,8 +75,8 @@ def test_what_cannot_be_opened_is_told_with_its_place_all_at_once() -> None:
     with pytest.raises(Problems) as found:
         local_run(loads(text))
     assert [(each.where.line, each.where.path) for each in found.value.problems] == [
-        (18, "expose[1].address"),
-        (19, "expose[2].address"),
-        (20, "expose[3].address"),
+        (19, "expose[1].address"),
+        (20, "expose[2].address"),
+        (21, "expose[3].address"),
     ]
     assert "opened twice" in found.value.problems[2].what
