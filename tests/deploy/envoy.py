@@ -88,6 +88,7 @@ def _bootstrap(folder: Path, admin: Path, listener: Path) -> Json:
     tls_socket = {"name": "envoy.transport_sockets.tls", "typed_config": tls}
     return {
         "node": {"id": "any", "cluster": "any"},
+        "stats_flush_interval": "0.1s",  # histograms are exposed when they were flushed once
         "admin": {"address": {"pipe": {"path": str(admin)}}},
         "stats_config": {
             "use_all_default_tags": False,

@@ -173,10 +173,31 @@ def test_a_pod_has_more_time_to_end_than_its_drain_takes(everything: list[Docume
 
 def test_where_an_autoscaler_rules_no_number_of_pods_is_applied(everything: list[Document]) -> None:
     scaled = {d["spec"]["scaleTargetRef"]["name"] for d in everything if d["kind"] == "HorizontalPodAutoscaler"}
-    assert scaled == {"user-v1", "chat", "gateway"}
+    assert scaled == {"user-v1", "user-v2", "chat", "gateway"}
     for document in everything:
         if document["kind"] == "Deployment":
             assert ("replicas" not in document["spec"]) == (document["metadata"]["name"] in scaled)
+
+
+def test_whoever_takes_calls_has_two_pods_that_a_drain_takes_one_after_the_other(everything: list[Document]) -> None:
+    """Each version apart, since weights give each its share. Two budgets over one pod would forbid every eviction."""
+    budgets = [d["spec"] for d in everything if d["kind"] == "PodDisruptionBudget"]
+    least = {
+        d["spec"]["scaleTargetRef"]["name"]: d["spec"]["minReplicas"]
+        for d in everything
+        if d["kind"] == "HorizontalPodAutoscaler"
+    }
+    for document in everything:
+        name, namespace = document["metadata"]["name"], document["metadata"].get("namespace")
+        if document["kind"] != "Deployment" or namespace != "mesh":
+            continue
+        labels = document["spec"]["template"]["metadata"]["labels"]
+        (budget,) = (each for each in budgets if each["selector"]["matchLabels"].items() <= labels.items())
+        assert budget["maxUnavailable"] == 1, name
+        assert least[name] >= 2, name
+        spread = document["spec"]["template"]["spec"]["topologySpreadConstraints"]
+        assert {each["topologyKey"] for each in spread} == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}
+        assert all(each["labelSelector"] == budget["selector"] for each in spread), name
 
 
 def test_a_network_policy_opens_every_way_that_authorization_allows(everything: list[Document]) -> None:

@@ -1,6 +1,6 @@
 """A PATH of played programs, and what was called."""
 
-import json
+import marshal
 import os
 import sys
 from collections.abc import Iterator
@@ -25,11 +25,11 @@ class World:
 
     def set(self, **facts: Any) -> None:
         """Facts of the world."""
-        self.path.write_text(json.dumps(self.read() | facts))
+        self.path.write_bytes(marshal.dumps(self.read() | facts))
 
     def read(self) -> dict[str, Any]:
         """All that it holds."""
-        world: dict[str, Any] = json.loads(self.path.read_text())
+        world: dict[str, Any] = marshal.loads(self.path.read_bytes())
         return world
 
     def calls(self, *starts: str) -> list[str]:
@@ -60,8 +60,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         script = folder / program
         script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -E "{PROGRAMS}" {program} "$@"\n')
         script.chmod(0o755)
-    path = tmp_path / "world.json"
-    path.write_text("{}")
+    path = tmp_path / "world"
+    path.write_bytes(marshal.dumps({}))
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("WORLD", str(path))
     yield World(path, folder)
