@@ -173,8 +173,11 @@ class _Draft:
         """Envoys of many pods and meshes share a machine: none looks for an earlier one of its kind (hot restart)."""
         # misc: each push would repeat that istiod, and so we, use fields that Envoy calls deprecated.
         logs = "--log-level warning --component-log-level misc:error"
+        # As pilot-agent has it: a connection to a listener that goes is let go with its next call, not kept for a while
+        # and then cut in the middle of some call.
         # Who looks at an access log wants the last call in it (Envoy's own default: after 10 s).
-        options = f"--disable-hot-restart --concurrency 1 --drain-time-s 2 --file-flush-interval-msec 100 {logs}"
+        drain = "--drain-time-s 2 --drain-strategy immediate"
+        options = f"--disable-hot-restart --concurrency 1 {drain} --file-flush-interval-msec 100 {logs}"
         command = (self.machine.programs[ENVOY], "-c", str(bootstrap(self.dirs)), *options.split())
         log, records, admin = self.dirs.log(ENVOY), self.machine.dirs.processes, admin_socket(self.dirs)
         # It answers 200 once it has its first configuration, which may take as long as the control plane needs.

@@ -1,5 +1,6 @@
 """YAML texts, one document at a time."""
 
+import functools
 import re
 
 import yaml
@@ -10,6 +11,7 @@ def split(text: str) -> list[str]:
     return [part for part in re.split(r"(?m)^---\s*$", text) if part.strip()]
 
 
+@functools.cache
 def identity(text: str) -> tuple[str, str, str] | None:
     """Kind, namespace and name of one document; of one without a name its kind alone. None for what is no document."""
     document = yaml.safe_load(text)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal as signals
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from tests.mesh import control
 from tests.mesh.backend import PodInfo, Refused
 from tests.mesh.documents import identity, split
 from tests.mesh.forward import free_ports
@@ -23,7 +25,7 @@ ECHO_IMAGE = {"command": ["${python}", "-m", "tests.mesh.lab.echo"], "listen": {
 
 
 class LocalMesh:
-    """Implements `backend.Mesh` by the command line, as a person would."""
+    """Implements `backend.Mesh`: the whole by the command line, what is asked often by the API that it speaks."""
 
     def __init__(self, folder: Path) -> None:
         self.deploy, self.state = folder / "deploy", folder / "state"
@@ -56,11 +58,7 @@ class LocalMesh:
 
     def pods(self) -> tuple[PodInfo, ...]:
         """All pods."""
-        listed = json.loads(self.command("status", "--json"))["pods"]
-        return tuple(
-            PodInfo(f"{pod['namespace']}/{pod['name']}", pod["address"], pod["state"], pod["ready"], pod["restarts"])
-            for pod in listed
-        )
+        return control.pods(self.state)
 
     @contextmanager
     def policy(self, *documents: str) -> Iterator[None]:
@@ -71,14 +69,14 @@ class LocalMesh:
         try:
             for file, text in self.edits(documents, added).items():
                 write(file, text)
-            self.command("apply")
+            control.apply(self.state)
             yield
         finally:
             for file, content in before.items():
                 if file.read_bytes() != content:
                     write(file, content.decode())
             added.unlink(missing_ok=True)
-            self.command("apply")
+            control.apply(self.state)
 
     def edits(self, documents: tuple[str, ...], added: Path) -> dict[Path, str]:
         """The files to write so that these documents are in force."""
@@ -98,19 +96,19 @@ class LocalMesh:
 
     def kill(self, pod: str, signal: str = "KILL") -> None:
         """The app's process."""
-        self.command("kill", pod, "--signal", signal)
+        control.kill(self.state, pod, signals.Signals[f"SIG{signal}"])
 
     def kill_proxy(self, pod: str) -> None:
         """The pod's Envoy."""
-        self.command("kill", pod, "--container", "envoy", "--signal", "KILL")
+        control.kill(self.state, pod, signals.SIGKILL, "envoy")
 
     def scale(self, workload: str, replicas: int) -> None:
         """Returns when they are ready."""
-        self.command("scale", f"{workload}={replicas}")
+        control.scale(self.state, workload, replicas)
 
     def restart(self, workload: str) -> None:
         """Returns when the last pod is ready again."""
-        self.command("restart", workload)
+        control.restart(self.state, workload)
 
     def logs(self, pod: str) -> str:
         """From the files, for a process at each look would take longer than what is waited for."""

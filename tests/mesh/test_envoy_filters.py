@@ -1,13 +1,15 @@
 """EnvoyFilters in force: the patches that stock Envoy can run act here as they act in a cluster."""
 
 import json
+import uuid
 
 import grpc
-import pytest
 
 from tests.kit import eventually
 from tests.mesh.backend import Mesh
 from tests.mesh.conftest import Lab
+from tests.mesh.lab.policies import to, virtual_service
+from tests.mesh.logs import proxied
 
 
 def envoy_filter(name: str, patch: dict[str, object], app: str) -> str:
@@ -22,14 +24,14 @@ def envoy_filter(name: str, patch: dict[str, object], app: str) -> str:
     )
 
 
-async def test_a_filter_inserted_before_the_router_limits_calls(mesh: Mesh, lab: Lab) -> None:
-    """Envoy's own rate limit at echo's sidecar: it soon has no token left to give."""
+def limit(tokens: int) -> str:
+    """Envoy's own rate limit at echo's sidecar: so many calls, and then none for an hour."""
     kind = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit"
     always = {"default_value": {"numerator": 100}, "runtime_key": "x"}
     config = {
         "@type": kind,
         "stat_prefix": "lab",
-        "token_bucket": {"max_tokens": 1, "tokens_per_fill": 1, "fill_interval": "3600s"},
+        "token_bucket": {"max_tokens": tokens, "tokens_per_fill": 1, "fill_interval": "3600s"},
         "filter_enabled": always,
         "filter_enforced": always,
     }
@@ -43,16 +45,43 @@ async def test_a_filter_inserted_before_the_router_limits_calls(mesh: Mesh, lab:
             "value": {"name": "envoy.filters.http.local_ratelimit", "typed_config": config},
         },
     }
-    with mesh.policy(envoy_filter("limit", patch, "echo")), pytest.raises(grpc.aio.AioRpcError) as failure:
-        for _ in range(200):
+    return envoy_filter("limit", patch, "echo")
+
+
+async def test_a_filter_inserted_before_the_router_limits_calls(mesh: Mesh, lab: Lab) -> None:
+    """It soon has no token left to give. Open connections keep the old listener, each until its next call."""
+
+    async def limited() -> bool:
+        try:
             await lab.call({})
-    assert failure.value.code() is grpc.StatusCode.UNAVAILABLE  # of HTTP's 429, by the gRPC mapping
+        except grpc.aio.AioRpcError as error:
+            return error.code() is grpc.StatusCode.UNAVAILABLE  # of HTTP's 429, by the gRPC mapping
+        return False
 
     async def answered() -> bool:
         return bool(await lab.call({}))
 
-    # Filters are of the listener: connections that are open keep the old one until it has drained.
+    with mesh.policy(limit(1), virtual_service({"route": [to("v2")], "retries": {"attempts": 0}})):
+        await eventually(limited, what="echo has no token left")
     await eventually(answered, what="echo answers without the limit")
+
+
+async def test_a_connection_to_a_listener_that_changes_is_let_go_with_its_next_call(mesh: Mesh, lab: Lab) -> None:
+    """As in Istio: not kept until the listener has drained, and cut then in the middle of some call."""
+
+    async def connection() -> str:
+        """The one that a call to v2 came over."""
+        method = f"Call{uuid.uuid4().hex}"
+        await lab.call({}, method=method)
+        (line,) = await eventually(lambda: proxied(mesh.logs("lab/echo-v2-0"), method), what=f"{method} in the log")
+        return str(line["downstream_remote_address"])
+
+    with mesh.policy(virtual_service({"route": [to("v2")]})):
+        for _ in range(3):
+            before = await connection()
+            with mesh.policy(limit(1000)):
+                await connection()
+                assert await connection() != before
 
 
 async def test_a_route_that_is_merged_adds_its_header(mesh: Mesh, lab: Lab) -> None:
