@@ -9,7 +9,6 @@ from google.protobuf.json_format import Parse
 
 from localmesh.cli import show
 from localmesh.cli.progress import Progress
-from localmesh.control.client import connected
 from localmesh.control.control_pb2 import Report, Status, WatchStatusRequest
 from localmesh.control.failures import decode
 from localmesh.errors import MeshError
@@ -36,6 +35,8 @@ def own(process: subprocess.Popen[bytes], lines: Iterable[str], log: Path, progr
 
 def others(where: Dirs, progress: Progress) -> Status:
     """Wait until the start that somebody else has begun is over. MeshError if it fails."""
+    from localmesh.control.client import connected  # noqa: PLC0415  (gRPC, which our own start needs not)
+
     socket = where.socket("control")
     while not socket.exists() and dirs.holder(where) is not None:
         time.sleep(0.02)

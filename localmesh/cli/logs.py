@@ -6,13 +6,11 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from localmesh.cli.start import MESH
 from localmesh.errors import MeshError
 from localmesh.observe.tail import Tail
 from localmesh.runtime import dirs
 from localmesh.runtime.trimming import MOST_BYTES
-
-# Beside the pods: what the control plane itself writes.
-MESH = "localmesh"
 
 
 @click.command()

@@ -13,13 +13,15 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from localmesh.cli.logs import MESH
 from localmesh.errors import MeshError
 from localmesh.runtime import dirs
 from localmesh.runtime.dirs import Dirs
 
 if TYPE_CHECKING:
     from localmesh.control.control_pb2 import Status
+
+# The name of the control plane's own log, beside those of the pods.
+MESH = "localmesh"
 
 
 @click.command()
