@@ -1,6 +1,7 @@
 """A person's command line and chat: plain gRPC to the gateway, knowing the contract and never the mesh behind it.
 
 channel       the gateway: target, token, deadlines, one HTTP/2 connection
+spans         a span for each call, its context sent on; tracing decides whether, span_export sends them
 tokens, keys  who one is: the signing key made on first use, and tokens minted from it
 failure       a failed call in one or two lines, and its exit code
 reconnect     which failures of a stream mean "come again", and how long to wait

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import grpc
 
+from clients.spans import traced
 from protos.chat.v1.chat_pb2_grpc import ChatServiceStub
 from protos.user.v1.user_pb2_grpc import UserServiceStub
 
@@ -56,5 +57,7 @@ class Gateway:
 @asynccontextmanager
 async def connect(target: str, bearer: Callable[[], str]) -> AsyncIterator[Gateway]:
     """A gateway for the time of a `with`; nothing is dialled before the first call."""
-    async with grpc.aio.insecure_channel(target, options=OPTIONS) as channel:
-        yield Gateway(target, UserServiceStub(channel), ChatServiceStub(channel), bearer)
+    channel = grpc.aio.insecure_channel(target, options=OPTIONS)
+    with traced(channel, target) as calls:
+        async with channel:
+            yield Gateway(target, UserServiceStub(calls), ChatServiceStub(calls), bearer)

@@ -17,10 +17,12 @@ import grpc
 from clients import reconnect
 from clients.channel import OPTIONS, TRANSFER_SECONDS, Gateway
 from clients.failure import Failure
+from clients.spans import CallSpan
 from protos.chat.v1.chat_pb2 import UploadFilesRequest, UploadFilesResponse
 from protos.chat.v1.chat_pb2_grpc import ChatServiceStub
 
 PIECE = 256 * 1024
+_METHOD = "/chat.v1.ChatService/UploadFiles"
 _MOST_TRIES = 5
 
 # Called with the bytes done so far and the whole size, from whatever thread does them.
@@ -68,9 +70,12 @@ async def _sent(gateway: Gateway, upload: Upload, progress: Progress) -> UploadF
     """One try, in gRPC's own threads; raises what grpc.aio would."""
     finished = asyncio.Event()
     loop = asyncio.get_running_loop()
+    span = CallSpan(_METHOD, gateway.target, streams=True)
     with grpc.insecure_channel(gateway.target, options=OPTIONS) as channel:
         call = ChatServiceStub(channel).UploadFiles.future(
-            _pieces(upload, progress), metadata=gateway.metadata(), timeout=TRANSFER_SECONDS
+            span.sending(_pieces(upload, progress)),
+            metadata=(*gateway.metadata(), *span.metadata),
+            timeout=TRANSFER_SECONDS,
         )
 
         def tell(_: object) -> None:
@@ -82,6 +87,8 @@ async def _sent(gateway: Gateway, upload: Upload, progress: Progress) -> UploadF
             await finished.wait()
         finally:
             call.cancel()
+            span.received = int(call.code() is grpc.StatusCode.OK)
+            span.ended(call.code())
         if call.code() is grpc.StatusCode.OK:
             return call.result()
         trailing = grpc.aio.Metadata(*(call.trailing_metadata() or ()))

@@ -23,7 +23,7 @@ async def listed(gateway: Gateway, request: ListUsersRequest) -> AsyncIterator[U
     """ListUsers to its end: after a cut it goes on behind the last user seen, so nothing is lost or repeated."""
     rest = ListUsersRequest()
     rest.CopyFrom(request)
-    cuts = 0
+    cuts, enough = 0, False
     while True:
         try:
             call = gateway.users.ListUsers(rest, metadata=gateway.metadata(), timeout=TRANSFER_SECONDS)
@@ -33,10 +33,11 @@ async def listed(gateway: Gateway, request: ListUsersRequest) -> AsyncIterator[U
                 yield user
                 if rest.limit:
                     rest.limit -= 1
-                    if not rest.limit:  # 0 would mean no limit
-                        return
+                    enough = not rest.limit  # the server ends the stream now: who leaves before that has cancelled it
             return
         except grpc.aio.AioRpcError as error:
+            if enough:  # another call would have no limit
+                return
             cuts += 1
             if cuts > _MOST_CUTS or not reconnect.may_resume(error) or not rest.after_id:
                 raise
@@ -44,9 +45,8 @@ async def listed(gateway: Gateway, request: ListUsersRequest) -> AsyncIterator[U
 
 async def by_email(gateway: Gateway, email: str) -> User | None:
     """The user of this address, whatever its case."""
-    async for user in listed(gateway, ListUsersRequest(email=email, limit=1)):
-        return user
-    return None
+    found = [user async for user in listed(gateway, ListUsersRequest(email=email, limit=1))]
+    return found[0] if found else None
 
 
 async def ensured(gateway: Gateway, name: str) -> User:

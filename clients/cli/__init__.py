@@ -1,7 +1,11 @@
 """The command line: one module per group of verbs; `calls` holds what they share, `show` how things are printed."""
 
+import os
+
 import click
 
+from clients import keys as secrets
+from clients import tracing
 from clients.channel import DEFAULT_TARGET
 from clients.cli.access import keys, token
 from clients.cli.calls import Commands, Options
@@ -25,6 +29,7 @@ def main(context: click.Context, target: str, token: str) -> None:
     Exit codes: 1 the answer is no, 2 wrong usage, 3 nobody answered, so trying again may help.
     """
     context.obj = Options(target, token)
+    context.with_resource(tracing.sent(target, os.environ, secrets.repository()))
 
 
 for command in (users, rooms, files, chat, token, keys, demo):

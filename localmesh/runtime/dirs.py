@@ -1,6 +1,6 @@
 """The folders of a mesh: what stays, what goes with the run, and the lock that makes one run of it at a time.
 
-    <state>/        data/<namespace>/<pod>/<volume>  logs/<namespace>.<pod>.<process>.log  lock
+    <state>/        data/<namespace>/<pod>/<volume>  logs/<namespace>.<pod>.<process>.log  lock  callers.json
     <run>/          <namespace>.<pod>/: sockets, bootstrap, volumes that end with the pod;  processes/
 
 `<run>` is private (0700) and short, because a Unix socket's path has at most 107 bytes (unix(7)).
@@ -67,6 +67,11 @@ class Dirs:
         """A record of each process that runs."""
         return self.run / "processes"
 
+    @property
+    def callers(self) -> Path:
+        """What a caller of this mesh may want to know while it runs, as JSON (`up.host`)."""
+        return self.state / "callers.json"
+
     def socket(self, name: str) -> Path:
         """A socket of the control plane itself, such as `ads` or `control`."""
         return self.run / f"{name}.sock"
@@ -107,6 +112,7 @@ def held(dirs: Dirs) -> Iterator[None]:
             lock.flush()
             for folder in (dirs.data, dirs.logs):
                 folder.mkdir(mode=0o700, exist_ok=True)
+            dirs.callers.unlink(missing_ok=True)
         with writable(dirs.run):
             _make_private(dirs.run)
             dirs.processes.mkdir(mode=0o700, exist_ok=True)
@@ -116,6 +122,7 @@ def held(dirs: Dirs) -> Iterator[None]:
             yield
         finally:
             records.end_all(dirs.processes)
+            dirs.callers.unlink(missing_ok=True)
             shutil.rmtree(dirs.run)
             lock.truncate(0)
 

@@ -1,5 +1,11 @@
-"""This machine as a plan must know it: addresses for the pods, and the programs that they are made of."""
+"""This machine as a plan must know it: addresses for the pods, and the programs that they are made of.
 
+Beside it, what a caller on this machine may want to know: `callers.json` in the state folder says which addresses the
+gateways have opened, and where the spans of their calls go, as OTEL_EXPORTER_OTLP_ENDPOINT would have it.
+"""
+
+import contextlib
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +18,7 @@ from localmesh.runtime.addresses import Block, PodAddress
 from localmesh.runtime.dirs import Dirs
 from localmesh.runtime.local import LocalRun
 from localmesh.runtime.plan import Machine
+from localmesh.up import collectors
 
 
 @dataclass(slots=True)
@@ -48,8 +55,20 @@ class Host:
             raise Problems(problems)
 
     def opened(self, local: LocalRun) -> None:
-        """The gateways have been told to open this, and nothing else."""
-        self._opened = frozenset(expose.address for expose in local.expose)
+        """The gateways have been told to open this, and nothing else; callers find it in `callers.json`."""
+        opened = frozenset(expose.address for expose in local.expose)
+        if opened != self._opened:
+            self._opened = opened
+            self._tell_callers()
+
+    def _tell_callers(self) -> None:
+        """Whole or not at all. A mesh whose disk is full runs on: its callers make no spans then."""
+        endpoint = self.collector if self.collector.startswith(collectors.UNIX) else f"http://{self.collector}"
+        file = self.dirs.callers
+        aside = file.with_suffix(".new")
+        with contextlib.suppress(OSError):
+            aside.write_text(json.dumps({"gateways": sorted(self._opened), "otlp_endpoint": endpoint}))
+            aside.replace(file)
 
     def _programs(self, mesh: Mesh, local: LocalRun) -> dict[str, str]:
         names = [name for name in programs.NAMES if local.uses(name)]

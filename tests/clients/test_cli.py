@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
 import sys
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +27,13 @@ class Ran:
     err: str
 
 
-async def run(target: str, *arguments: str, typed: str = "", token: str = "a-token") -> Ran:
+async def run(
+    target: str, *arguments: str, typed: str = "", token: str = "a-token", environ: Mapping[str, str] = {}
+) -> Ran:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "clients", "--target", target, "--token", token, *arguments),
         cwd=keys.repository(),
+        env={**os.environ, **environ},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

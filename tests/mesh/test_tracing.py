@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import secrets
 import subprocess
 import sys
@@ -25,6 +26,15 @@ from tests.mesh.local import ROOT, LocalMesh
 LOCAL = pytest.mark.local("what localmesh tells of a trace, or of none")
 
 SERVER, CLIENT = 2, 3  # opentelemetry.proto.trace.v1.Span.SpanKind
+# A message's way from the gateway: chat's sidecar, chat, and the user that it asks for.
+BEHIND_THE_GATEWAY = (
+    ("chat.mesh", SERVER),
+    ("chat", SERVER),
+    ("chat", CLIENT),
+    ("chat.mesh", CLIENT),
+    ("user.mesh", SERVER),
+    ("user", SERVER),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +127,7 @@ async def test_one_call_is_one_trace_from_the_gateway_through_both_sidecars_to_b
             traced.caller,
             ("gateway.mesh", SERVER),
             ("gateway.mesh", CLIENT),
-            ("chat.mesh", SERVER),
-            ("chat", SERVER),
-            ("chat", CLIENT),
-            ("chat.mesh", CLIENT),
-            ("user.mesh", SERVER),
-            ("user", SERVER),
+            *BEHIND_THE_GATEWAY,
         )
 
     made = await eventually(chain, within=Limit.STARTED, what="the whole path in the trace")
@@ -133,6 +138,31 @@ async def test_one_call_is_one_trace_from_the_gateway_through_both_sidecars_to_b
         "/user.v1.UserService/GetUser",
     ]
     assert {each.parent for each in traced.spans()} <= {traced.caller, *(each.id for each in traced.spans())}
+
+
+@LOCAL
+async def test_a_persons_call_is_one_trace_that_begins_at_the_client(mesh: Mesh, somebody: Somebody) -> None:
+    """With nothing set but which mesh. A client waits a second for its spans to leave: if that was too short, again."""
+    assert isinstance(mesh, LocalMesh)
+    state, token = mesh.state, mesh.token(somebody.id)
+
+    async def called() -> list[Span]:
+        name = f"client-{uuid.uuid4().hex}"
+        command = [sys.executable, "-m", "clients", "--target", mesh.gateway, "--token", token]
+        environ = {**os.environ, "LOCALMESH_STATE": str(state), "OTEL_SERVICE_NAME": name}
+        call = await asyncio.create_subprocess_exec(*command, "rooms", "send", "traced", "hello", cwd=ROOT, env=environ)
+        assert await call.wait() == 0
+        return await eventually(lambda: whole(name), what="the whole path in the trace")
+
+    def whole(name: str) -> list[Span]:
+        (one,) = json.loads(mesh.command("traces", "--json", "--service", name))["traces"]
+        found = list(spans(mesh.trace(one["id"])))
+        assert {each.parent for each in found} <= {"", *(each.id for each in found)}
+        steps = ((name, CLIENT), ("gateway.mesh", SERVER), ("gateway.mesh", CLIENT), *BEHIND_THE_GATEWAY)
+        return path(found, "", *steps)
+
+    made = await eventually(called, within=Limit.RECOVERED, what="a call with the client's span")
+    assert made[0].name == "chat.v1.ChatService/SendMessage"
 
 
 async def test_context_goes_on_in_w3c_headers_and_in_no_others(lab: Lab) -> None:

@@ -1,6 +1,7 @@
 """The services that take spans: who stands in for them, and where their calls go."""
 
 import asyncio
+import json
 import time
 from pathlib import Path
 
@@ -114,8 +115,10 @@ def test_a_service_of_the_files_own_is_stronger(tmp_path: Path) -> None:
 
 
 async def test_spans_are_kept_here_and_seen_soon_after_the_call(tmp_path: Path) -> None:
-    deploy = traced(tmp_path)
-    async with running((deploy,), dirs.of(tmp_path / "state"), asyncio.Event(), time.time()) as mesh:
+    """Callers on this machine find the collector too, for as long as it is there."""
+    deploy, where = traced(tmp_path), dirs.of(tmp_path / "state")
+    async with running((deploy,), where, asyncio.Event(), time.time()) as mesh:
+        assert json.loads(where.callers.read_text())["otlp_endpoint"] == f"unix:{where.socket('otlp')}"
         await mesh.started()
         async with caller() as calling:
             await calling.call()
@@ -125,6 +128,7 @@ async def test_spans_are_kept_here_and_seen_soon_after_the_call(tmp_path: Path) 
             return trace.services == ("gateway.small", "echo.small")
 
         await eventually(whole, what="one trace through both proxies")
+    assert not where.callers.exists()
 
 
 async def test_with_otlp_endpoint_spans_go_there_and_who_asks_is_told_so(
@@ -132,15 +136,16 @@ async def test_with_otlp_endpoint_spans_go_there_and_who_asks_is_told_so(
 ) -> None:
     """A collector of the person's own, here by name; the socket stands in for it."""
     taken: list[object] = []
-    deploy = traced(tmp_path)
+    deploy, where = traced(tmp_path), dirs.of(tmp_path / "state")
     relay = await asyncio.start_server(lambda r, w: _relayed(r, w, tmp_path / "theirs"), "127.0.0.1", 0)
     port = relay.sockets[0].getsockname()[1]
     monkeypatch.setenv("OTLP_ENDPOINT", f"http://localhost:{port}")
     async with (
         relay,
         receiving(tmp_path / "theirs", taken.extend),
-        running((deploy,), dirs.of(tmp_path / "state"), asyncio.Event(), time.time()) as mesh,
+        running((deploy,), where, asyncio.Event(), time.time()) as mesh,
     ):
+        assert json.loads(where.callers.read_text())["otlp_endpoint"] == f"http://localhost:{port}"
         await mesh.started()
         async with caller() as calling:
             await calling.call()

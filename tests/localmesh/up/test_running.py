@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 import ssl
 import time
@@ -114,8 +115,11 @@ async def test_an_address_that_another_program_has_is_told_with_its_place_and_no
 async def test_a_gateway_opens_another_address_and_comes_back(small: Small) -> None:
     local = small.deploy / "local.yaml"
     text = local.read_text()
+    callers = dirs.of(small.deploy.parent / "state").callers
+    assert json.loads(callers.read_text())["gateways"] == [GATEWAY]
     save(local, text.replace(GATEWAY, f"{OWN}:18047"))
     await small.mesh.apply()
+    assert json.loads(callers.read_text())["gateways"] == [f"{OWN}:18047"]
     async with caller(f"{OWN}:18047") as elsewhere:
         await eventually(lambda: _says(elsewhere, "OK"), what="the gateway answers at its other address")
     save(local, text)

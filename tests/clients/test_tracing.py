@@ -1,0 +1,158 @@
+"""Where the spans of the clients go: to whom the environment names, or to the mesh that is called; never in the way."""
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
+)
+
+from clients import keys
+from clients.tracing import endpoint
+from tests.clients.peers import serving
+from tests.clients.test_cli import Ran, run
+
+GATEWAY, HERE = "127.0.0.1:8080", "unix:/run/otlp.sock"
+NAMED = "OTEL_EXPORTER_OTLP_ENDPOINT"
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """The state folder of a mesh that runs."""
+    (tmp_path / ".mesh").mkdir()
+    told = {"gateways": [GATEWAY], "otlp_endpoint": HERE}
+    (tmp_path / ".mesh" / "callers.json").write_text(json.dumps(told))
+    return tmp_path / ".mesh"
+
+
+@pytest.mark.parametrize(
+    ("target", "environ", "expected"),
+    [
+        (GATEWAY, {}, HERE),
+        ("localhost:8080", {}, HERE),
+        ("127.0.0.1:8081", {}, ""),  # the gateway of another mesh
+        (GATEWAY, {"LOCALMESH_STATE": "elsewhere"}, ""),
+        (GATEWAY, {NAMED: "http://jaeger:4317"}, "http://jaeger:4317"),
+        ("127.0.0.1:8081", {NAMED: "http://jaeger:4317"}, "http://jaeger:4317"),
+        (GATEWAY, {NAMED: "http://a:1", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://b:2"}, "http://b:2"),
+        (GATEWAY, {"OTEL_TRACES_EXPORTER": "none", NAMED: "http://jaeger:4317"}, ""),
+        (GATEWAY, {"OTEL_SDK_DISABLED": "true"}, ""),
+    ],
+)
+def test_spans_go_where_the_environment_says_or_to_the_mesh_that_is_called(
+    state: Path, target: str, environ: dict[str, str], expected: str
+) -> None:
+    assert endpoint(target, environ, state.parent) == expected
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"gateways": 1, "otlp_endpoint": "x"}'])
+def test_what_cannot_be_understood_is_no_collector(state: Path, text: str) -> None:
+    (state / "callers.json").write_text(text)
+    assert endpoint(GATEWAY, {}, state.parent) == ""
+
+
+@dataclass
+class Collector(TraceServiceServicer):
+    """Takes spans, or keeps who sends them waiting."""
+
+    socket: Path
+    answers: bool = True
+    spans: list[Any] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+
+    async def Export(self, request: ExportTraceServiceRequest, context: Any) -> ExportTraceServiceResponse:
+        """As OTLP has it."""
+        if not self.answers:
+            await asyncio.Event().wait()
+        for group in request.resource_spans:
+            said = {each.key: each.value.string_value for each in group.resource.attributes}
+            self.names.add(said["service.name"])
+            self.spans += [span for scope in group.scope_spans for span in scope.spans]
+        return ExportTraceServiceResponse()
+
+    async def asked(self, *arguments: str, **environ: str) -> Ran:
+        """A command whose spans go here; its peers are a fresh pair of services."""
+        async with serving() as gateway:
+            return await run(gateway.target, *arguments, environ={NAMED: f"unix:{self.socket}", **environ})
+
+
+@pytest.fixture
+async def collector(tmp_path: Path) -> AsyncIterator[Collector]:
+    server = grpc.aio.server()
+    made = Collector(tmp_path / "otlp.sock")
+    add_TraceServiceServicer_to_server(made, server)  # type: ignore[no-untyped-call]
+    server.add_insecure_port(f"unix:{made.socket}")
+    await server.start()
+    yield made
+    await server.stop(0)
+
+
+async def test_a_command_has_sent_the_span_of_each_of_its_calls_when_it_ends(
+    collector: Collector, tmp_path: Path
+) -> None:
+    file = tmp_path / "users.csv"
+    file.write_text("name,email\nAda,ada@example.com\nBob,bob@example.com\n")
+    ran = await collector.asked("users", "import", str(file))
+    assert (ran.code, ran.err) == (0, "")
+    assert Counter(span.name for span in collector.spans) == {
+        "user.v1.UserService/ListUsers": 2,
+        "user.v1.UserService/CreateUser": 2,
+    }
+    assert len({span.trace_id for span in collector.spans}) == 4
+    assert collector.names == {"client"}
+    assert {value.value.string_value for span in collector.spans for value in span.attributes} >= {"OK"}
+
+
+async def test_an_upload_is_a_span_too_with_its_pieces(collector: Collector, tmp_path: Path) -> None:
+    file = tmp_path / "file.bin"
+    file.write_bytes(b"x" * 300_000)
+    ran = await collector.asked("files", "put", str(file), OTEL_SERVICE_NAME="somebody")
+    assert (ran.code, ran.err) == (0, "")
+    (span,) = collector.spans
+    said = {each.key: each.value for each in span.attributes}
+    assert span.name == "chat.v1.ChatService/UploadFiles"
+    assert (said["grpc.messages.sent"].int_value, said["grpc.messages.received"].int_value) == (3, 1)
+    assert said["rpc.response.status_code"].string_value == "OK"
+    assert collector.names == {"somebody"}
+
+
+async def test_a_failed_command_says_what_it_says_and_its_span_that_it_failed(collector: Collector) -> None:
+    ran = await collector.asked("users", "get", "nobody")
+    assert (ran.code, ran.err) == (1, "Error: NOT_FOUND USER_NOT_FOUND: no user has the id nobody\n")
+    (span,) = collector.spans
+    assert span.status.message == "NOT_FOUND"
+
+
+async def test_a_collector_that_never_answers_hides_no_error_and_holds_nobody(collector: Collector) -> None:
+    """The command ends within the limit of any command here."""
+    collector.answers = False
+    ran = await collector.asked("users", "get", "nobody")
+    assert (ran.code, ran.err) == (1, "Error: NOT_FOUND USER_NOT_FOUND: no user has the id nobody\n")
+
+
+async def test_a_collector_that_is_away_is_not_told_of(collector: Collector) -> None:
+    ran = await collector.asked("users", "list", **{NAMED: "unix:/nowhere/otlp.sock"})
+    assert (ran.code, ran.out, ran.err) == (0, "", "")
+
+
+async def test_help_loads_nothing_that_makes_spans() -> None:
+    code = "import sys; sys.argv = ['c', '--help']\ntry:\n import clients.__main__\nexcept SystemExit: pass\n"
+    check = "print([name for name in sys.modules if name.startswith('opentelemetry.sdk')])"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code + check, cwd=keys.repository(), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert out.decode().splitlines()[-1] == "[]"
