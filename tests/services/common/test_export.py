@@ -130,7 +130,7 @@ async def test_what_waits_is_sent_at_the_end(told: Callable[..., Telemetry]) -> 
 def test_a_start_does_not_load_the_exporter() -> None:
     """It comes with the first spans that leave."""
     code = (
-        "import sys, services.user.__main__, services.chat.server\n"
+        "import sys, services.user.server, services.chat.server\n"
         "from services.common.telemetry import set_up\n"
         "set_up('user', 'user-0', exporter='otlp')\n"
         "assert not [name for name in sys.modules if name.startswith('opentelemetry.exporter')]"
