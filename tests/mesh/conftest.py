@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from protos.user.v1.user_pb2_grpc import UserServiceAsyncStub
 from deploy.kind.settings import Settings
 from protos.chat.v1.chat_pb2_grpc import ChatServiceStub
-from protos.user.v1.user_pb2 import CreateUserRequest
+from protos.user.v1.user_pb2 import CreateUserRequest, User
 from protos.user.v1.user_pb2_grpc import UserServiceStub
+from tests.kit import Limit, eventually
 from tests.mesh.backend import Mesh
 from tests.mesh.kind import KindMesh
 from tests.mesh.local import LocalMesh
@@ -104,11 +105,15 @@ class Somebody:
 
 @pytest.fixture
 async def somebody(mesh: Mesh, channel: grpc.aio.Channel) -> Somebody:
-    """A new user."""
+    """A new user; the test before this may have left a proxy that still knows of a pod which it has killed."""
     users, chat = UserServiceStub(channel), ChatServiceStub(channel)
     name = f"user-{uuid.uuid4().hex[:12]}"
     request = CreateUserRequest(name=name, email=f"{name}@example.com", request_id=str(uuid.uuid4()))
-    user = await users.CreateUser(request, metadata=bearer(mesh.token("operator")), timeout=10)
+
+    async def created() -> User:
+        return await users.CreateUser(request, metadata=bearer(mesh.token("operator")), timeout=10)
+
+    user = await eventually(created, within=Limit.STARTED, what="a user is made")
     return Somebody(user.id, name, users, chat, bearer(mesh.token(user.id)))
 
 

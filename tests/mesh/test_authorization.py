@@ -98,6 +98,7 @@ async def test_a_store_answers_whom_a_policy_lets_in(
     with mesh.policy(authorization("lab-may", spec, namespace="mesh")):
 
         async def heard() -> bool:
-            return answer in bytes.fromhex((await lab.ask({"knock": store, "say": words}))["heard"])
+            asked = {"knock": store, "say": words, "until": answer.hex()}
+            return answer in bytes.fromhex((await lab.ask(asked))["heard"])
 
         await eventually(heard, what=f"{store} answers caller")

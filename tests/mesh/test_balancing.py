@@ -59,11 +59,26 @@ async def test_random_uses_every_pod(mesh: Mesh, lab: Lab) -> None:
 
 
 async def test_least_request_spares_a_pod_that_is_busy(mesh: Mesh, lab: Lab) -> None:
-    """v2 takes long for each call: of 90 calls, 4 at a time, it gets about a ninth, not its third."""
-    with mesh.policy(destination_rule({"loadBalancer": {"simple": "LEAST_REQUEST"}})):
-        counted = await pods(lab, 90, {"delay": 0.4, "where": "v2"}, at_once=4)
-    slow = sum(count for pod, count in counted.items() if "v2" in pod)
-    assert slow <= 24
+    """While v2 has a call, it gets a ninth of 120, not its third. 36 or more are chance in one run of 10 million."""
+    key = uuid.uuid4().hex
+    peek = {"match": [{"uri": {"exact": "/lab.Echo/Peek"}}], "route": [to("v2")]}
+
+    async def busy() -> int:
+        return int((await lab.call({"key": key, "peek": True}, method="Peek"))["calls"])
+
+    async def make_busy() -> bool:
+        held.append(asyncio.create_task(lab.call({"key": key, "delay": 60, "where": "v2"}, deadline=60)))
+        await asyncio.wait([held[-1]], timeout=0.1)
+        return await busy() > 0
+
+    held: list[asyncio.Task[Any]] = []
+    with mesh.policy(destination_rule({"loadBalancer": {"simple": "LEAST_REQUEST"}}), virtual_service(peek, {})):
+        await eventually(make_busy, what="v2 has a call")
+        counted = await pods(lab, 120)
+        for call in held:
+            call.cancel()
+        await asyncio.wait(held)
+    assert sum(count for pod, count in counted.items() if "v2" in pod) < 36
 
 
 async def test_a_subset_balances_by_its_own_policy(mesh: Mesh, lab: Lab) -> None:
@@ -83,21 +98,21 @@ async def test_a_warm_up_keeps_no_call_from_being_answered(mesh: Mesh, lab: Lab)
 
 
 async def test_a_cookie_binds_its_client_to_one_pod(mesh: Mesh, lab: Lab) -> None:
-    """A call without the cookie gets one; whoever sends one comes to the same pod again."""
+    """A call without the cookie gets one; whoever sends one comes to the same pod again. 60 use every pod, surely."""
     cookie = {"httpCookie": {"name": "session", "path": "/", "ttl": "60s"}}
     with mesh.policy(destination_rule({"loadBalancer": {"consistentHash": cookie}})):
         first = await lab.call({})
         given = first["received"]["set-cookie"].partition(";")[0]
         assert given.startswith("session=")
         again = {(await lab.call({}, headers={"cookie": given}))["pod"] for _ in range(3)}
-        others = {(await lab.call({}, headers={"cookie": f"session={n}"}))["pod"] for n in range(24)}
+        others = {(await lab.call({}, headers={"cookie": f"session={n}"}))["pod"] for n in range(60)}
     assert again == {first["pod"]}
     assert len(others) == PODS
 
 
 async def test_a_further_pod_takes_its_share_of_hashes_and_most_others_stay(mesh: Mesh, lab: Lab) -> None:
-    """A fourth pod takes a quarter of the values. Of 60, about 20 move; without a consistent hash 45 would."""
-    values = [str(number) for number in range(60)]
+    """A fourth pod takes a quarter of the values. Of 120, about 35 move; without a consistent hash 90 would."""
+    values = [str(number) for number in range(120)]
 
     async def homes() -> dict[str, str]:
         calls = (lab.call({}, headers={"x-lab-room": value}) for value in values)
@@ -113,7 +128,7 @@ async def test_a_further_pod_takes_its_share_of_hashes_and_most_others_stay(mesh
             await asyncio.to_thread(mesh.scale, "lab/echo-v2", 1)
     moved = [value for value in values if after[value] != before[value]]
     assert len(set(after.values())) == PODS + 1
-    assert len(moved) <= 35
+    assert len(moved) <= 70
 
 
 async def test_a_failing_pod_is_ejected_and_comes_back(mesh: Mesh, lab: Lab) -> None:
@@ -170,9 +185,12 @@ async def test_calls_stay_in_their_own_region_until_nobody_there_answers(mesh: M
     ids=["max requests", "max pending"],
 )
 async def test_calls_beyond_the_connection_pool_are_turned_away(mesh: Mesh, lab: Lab, pool: dict[str, int]) -> None:
+    async def some_are() -> bool:
+        """As soon as enough calls are there at the same time."""
+        return set(await codes(lab, 12, {"delay": 0.5})) == {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+
     with mesh.policy(destination_rule({"connectionPool": {"http": pool}}), NO_RETRY):
-        ends = await codes(lab, 12, {"delay": 0.5})
-        assert set(ends) == {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+        await eventually(some_are, within=Limit.STARTED, what="some calls are answered, and some turned away")
         assert (await codes(lab, 1, {})) == {grpc.StatusCode.OK: 1}
 
 

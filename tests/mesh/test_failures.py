@@ -11,12 +11,7 @@ from protos.user.v1.user_pb2 import GetUserRequest
 from tests.kit import Limit, eventually
 from tests.mesh.backend import Mesh
 from tests.mesh.conftest import Somebody
-
-
-def ready(mesh: Mesh, pod: str, restarts: int) -> bool:
-    """Whether a pod is back after so many restarts."""
-    info = next(info for info in mesh.pods() if info.name == pod)
-    return info.ready and info.restarts > restarts
+from tests.mesh.recovery import recovering
 
 
 async def works(who: Somebody) -> bool:
@@ -29,52 +24,47 @@ async def works(who: Somebody) -> bool:
 @pytest.mark.parametrize("pod", ["mesh/user-v1-0", "mesh/user-v1-1"])
 async def test_no_read_fails_when_a_user_replica_is_killed(mesh: Mesh, somebody: Somebody, pod: str) -> None:
     """A steady load of reads across the kill; the mesh retries on another replica."""
-    before = next(info.restarts for info in mesh.pods() if info.name == pod)
     over = asyncio.Event()
 
     async def load() -> int:
         calls = 0
-        while not over.is_set() and calls < 5000:
+        while not over.is_set():
             await somebody.users.GetUser(GetUserRequest(id=somebody.id), metadata=somebody.metadata, timeout=10)
             calls += 1
         return calls
 
     callers = [asyncio.create_task(load()) for _ in range(4)]
-    await asyncio.to_thread(mesh.kill, pod)
     try:
-        await eventually(
-            lambda: asyncio.to_thread(ready, mesh, pod, before), within=Limit.RECOVERED, what=f"{pod} is back"
-        )
+        async with recovering(mesh, pod):
+            await asyncio.to_thread(mesh.kill, pod)
     finally:
         over.set()
-    assert sum(await asyncio.gather(*callers)) > 0
+        counts = await asyncio.gather(*callers)
+    assert sum(counts) > 0
 
 
 @pytest.mark.parametrize("pod", ["mesh/user-v2-0", "mesh/chat-0", "mesh/postgres-0", "mesh/nats-0"])
 async def test_after_the_kill_of_any_other_app_all_works_again(mesh: Mesh, somebody: Somebody, pod: str) -> None:
-    before = next(info.restarts for info in mesh.pods() if info.name == pod)
-    await asyncio.to_thread(mesh.kill, pod)
-    await eventually(lambda: asyncio.to_thread(ready, mesh, pod, before), within=Limit.RECOVERED, what=f"{pod} is back")
+    async with recovering(mesh, pod):
+        await asyncio.to_thread(mesh.kill, pod)
     await eventually(lambda: works(somebody), within=Limit.RECOVERED, what="a message is posted again")
 
 
 @pytest.mark.parametrize("pod", ["mesh/gateway-0", "mesh/user-v1-1", "mesh/chat-1", "mesh/postgres-0", "mesh/nats-0"])
 async def test_after_the_kill_of_any_proxy_all_works_again(mesh: Mesh, somebody: Somebody, pod: str) -> None:
-    before = next(info.restarts for info in mesh.pods() if info.name == pod)
-    await asyncio.to_thread(mesh.kill_proxy, pod)
-    await eventually(lambda: asyncio.to_thread(ready, mesh, pod, before), within=Limit.RECOVERED, what=f"{pod} is back")
+    async with recovering(mesh, pod):
+        await asyncio.to_thread(mesh.kill_proxy, pod)
     await eventually(lambda: works(somebody), within=Limit.RECOVERED, what="a message is posted again")
 
 
 @pytest.mark.parametrize("workload", ["mesh/user-v1", "mesh/chat"])
 async def test_no_call_fails_during_a_rolling_restart(mesh: Mesh, somebody: Somebody, workload: str) -> None:
     """Reads of users and sends to a room go on while every replica of the workload is replaced."""
-    before = {info.name: info for info in mesh.pods() if info.name.startswith(workload)}
     over = asyncio.Event()
 
     async def load(number: int) -> int:
         calls = 0
-        while not over.is_set() and calls < 5000:
+        while not over.is_set():
             await somebody.users.GetUser(GetUserRequest(id=somebody.id), metadata=somebody.metadata, timeout=10)
             request = SendMessageRequest(room=f"rolling-{number}", text="on", message_id=uuid.uuid4().hex)
             await somebody.chat.SendMessage(request, metadata=somebody.metadata, timeout=10)
@@ -86,8 +76,9 @@ async def test_no_call_fails_during_a_rolling_restart(mesh: Mesh, somebody: Some
         await asyncio.to_thread(mesh.restart, workload)
     finally:
         over.set()
-    assert sum(await asyncio.gather(*callers)) > 0
-    assert all(info.ready for info in mesh.pods() if info.name in before)
+        counts = await asyncio.gather(*callers)
+    assert sum(counts) > 0
+    assert all(info.ready for info in mesh.pods() if info.name.startswith(workload))
 
 
 async def test_what_was_acknowledged_survives_the_kill_of_every_store(mesh: Mesh, somebody: Somebody) -> None:
@@ -110,13 +101,8 @@ async def test_what_was_acknowledged_survives_the_kill_of_every_store(mesh: Mesh
 
     senders = [asyncio.create_task(sender(name)) for name in ("a", "b", "c")]
     for pod in ("mesh/nats-0", "mesh/postgres-0"):
-        before = next(info.restarts for info in await asyncio.to_thread(mesh.pods) if info.name == pod)
-        await asyncio.to_thread(mesh.kill, pod)
-        await eventually(
-            lambda pod=pod, before=before: asyncio.to_thread(ready, mesh, pod, before),  # type: ignore[misc]
-            within=Limit.RECOVERED,
-            what=f"{pod} is back",
-        )
+        async with recovering(mesh, pod):
+            await asyncio.to_thread(mesh.kill, pod)
     await eventually(lambda: works(somebody), within=Limit.RECOVERED, what="a message is posted again")
     over.set()
     acknowledged = set.union(*await asyncio.gather(*senders))

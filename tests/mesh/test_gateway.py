@@ -16,6 +16,7 @@ from grpc_status import rpc_status
 from protos.chat.v1.chat_pb2 import ListMessagesRequest, SendMessageRequest
 from protos.user.v1.user_pb2 import CreateUserRequest, GetUserRequest, ListUsersRequest
 from protos.user.v1.user_pb2_grpc import UserServiceStub
+from tests.kit import eventually
 from tests.mesh.backend import Mesh
 from tests.mesh.conftest import Somebody, bearer, header
 
@@ -165,4 +166,5 @@ async def test_the_peer_that_user_sees_is_the_gateway_by_its_certificate(mesh: M
     call = somebody.users.GetUser(GetUserRequest(id=somebody.id), metadata=somebody.metadata, timeout=10)
     pod = header(await call.trailing_metadata(), "x-pod")
     await call
-    assert "spiffe://cluster.local/ns/mesh/sa/gateway" in mesh.logs(f"mesh/{pod}")
+    peer = "spiffe://cluster.local/ns/mesh/sa/gateway"
+    await eventually(lambda: peer in mesh.logs(f"mesh/{pod}"), what=f"{peer} in the log of {pod}")

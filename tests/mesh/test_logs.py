@@ -69,20 +69,17 @@ WRITTEN = {
 async def test_a_denied_call_names_its_rule_in_the_log_of_the_pod_that_denied_it(mesh: Mesh, lab: Lab) -> None:
     deny = authorization("no-writes", DENY_WRITES)
     with mesh.policy(deny):
-        await refused(lab, "Write")
-        line = await denied(mesh, "Write", "ns[lab]-policy[no-writes]-rule[1]")
+        line = await denied(mesh, await refused(lab, "Write"), "ns[lab]-policy[no-writes]-rule[1]")
     assert (line["code"], line["peer"], line["upstream_host"]) == ("PERMISSION_DENIED", CALLER, None)
     with mesh.policy(authorization("none", OF_ECHO)):
-        await refused(lab, "Peek")
-        await denied(mesh, "Peek", "none")
+        await denied(mesh, await refused(lab, "Peek"), "none")
 
 
 @pytest.mark.local("localmesh tells it")
 async def test_localmesh_tells_which_rule_in_which_line_denied_a_call_and_what_was_asked(mesh: Mesh, lab: Lab) -> None:
     assert isinstance(mesh, LocalMesh)
     with mesh.policy(authorization("no-writes", DENY_WRITES)):
-        await refused(lab, "Write")
-        line = await denied(mesh, "Write", "ns[lab]-policy[no-writes]-rule[1]")
+        line = await denied(mesh, await refused(lab, "Write"), "ns[lab]-policy[no-writes]-rule[1]")
         file = next(each for each in mesh.deploy.rglob("*.yaml") if '"no-writes"' in each.read_text())
         number = next(number for number, text in enumerate(file.read_text().splitlines(), 1) if "Nothing" in text)
         # The rule begins with its `to`; its path stands six lines further down.
@@ -95,8 +92,7 @@ async def test_localmesh_tells_which_rule_in_which_line_denied_a_call_and_what_w
         assert (named, int(at) < number) == (str(file), True)
         assert '"to"' in file.read_text().splitlines()[int(at) - 1] + file.read_text().splitlines()[int(at)]
     with mesh.policy(authorization("none", OF_ECHO)):
-        await refused(lab, "Peek")
-        line = await denied(mesh, "Peek", "none")
+        line = await denied(mesh, await refused(lab, "Peek"), "none")
         told = mesh.command("logs", "--trace", line["trace_id"])
         assert f"refused /lab.Echo/Peek from {CALLER}: no rule allows it" in told
         assert "AuthorizationPolicy lab/none (" in told
@@ -104,13 +100,13 @@ async def test_localmesh_tells_which_rule_in_which_line_denied_a_call_and_what_w
 
 
 async def test_a_denied_connection_is_a_line_with_its_rule_too(mesh: Mesh, lab: Lab) -> None:
-    await lab.ask({"knock": "POSTGRES", "say": POSTGRES_SSL})
-
     def of_stranger() -> list[Line]:
         said = lines(mesh.logs("mesh/postgres-0"))
         return [line for line in said if line.get("event") == "proxied" and line["peer"] == CALLER]
 
-    line = (await eventually(of_stranger, what="the connection in the log of the store's sidecar"))[-1]
+    before = len(of_stranger())
+    await lab.ask({"knock": "POSTGRES", "say": POSTGRES_SSL})
+    (line,) = await eventually(lambda: of_stranger()[before:], what="the connection in the log of the store's sidecar")
     assert line["method"] is None
     assert isinstance(line["request_bytes"], int)
     assert "rbac_access_denied_matched_policy[none]" in line["connection_termination_details"]
@@ -134,20 +130,21 @@ DENY_WRITES = OF_ECHO | {
 }
 
 
-async def refused(lab: Lab, method: str) -> None:
-    """Call, and be refused."""
+async def refused(lab: Lab, method: str) -> str:
+    """Call, and be refused. Returns the trace."""
+    trace = secrets.token_hex(16)
     with pytest.raises(grpc.aio.AioRpcError) as failure:
-        await lab.call({}, method=method)
+        await lab.call({}, method=method, headers={"traceparent": f"00-{trace}-{secrets.token_hex(8)}-01"})
     assert failure.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    return trace
 
 
-async def denied(mesh: Mesh, method: str, rule: str) -> Line:
-    """The last line in echo's logs of a call of this method that this rule denied."""
-    details = f"rbac_access_denied_matched_policy[{rule}]"
+async def denied(mesh: Mesh, trace: str, rule: str) -> Line:
+    """The line in echo's logs of the call of this trace, which this rule denied."""
 
     def found() -> list[Line]:
-        pods = [pod.name for pod in mesh.pods() if pod.name.startswith("lab/echo-")]
-        told = [line for pod in pods for line in proxied(mesh.logs(pod), f"/lab.Echo/{method}")]
-        return [line for line in told if line["response_code_details"] == details]
+        return [line for line in of_trace(mesh, trace, namespace="lab") if line["pod"].startswith("echo-")]
 
-    return (await eventually(found, what=f"{details} in the log of echo"))[-1]
+    (line,) = await eventually(found, what="the call in the log of echo")
+    assert line["response_code_details"] == f"rbac_access_denied_matched_policy[{rule}]"
+    return line

@@ -300,7 +300,7 @@ async def test_who_follows_is_told_of_a_call_when_it_is_over(traced: Traced, lab
 
     calls = asyncio.create_task(calling())
     try:
-        one = await asyncio.wait_for(told(), Limit.SOON.value)
+        one = await asyncio.wait_for(told(), Limit.STARTED.value)
         assert one["services"] == ["caller.lab", "echo.lab"]
         assert one["status"] == "OK"
     finally:

@@ -81,8 +81,12 @@ def test_up_shows_the_pods_and_again_changes_nothing_and_down_leaves_nothing(per
     assert all(f"small/{pod}" in first.stdout for pod in PODS)
     assert "Next:" in first.stdout
 
+    def obeyed() -> bool:
+        pods = json.loads(person.run("status", "--json").stdout)["pods"]
+        return {pod["name"] for pod in pods if pod["ready"] and pod["acked"]} == PODS
+
+    asyncio.run(eventually(obeyed, what="every proxy obeys"))
     before = json.loads(person.run("status", "--json").stdout)
-    assert {pod["name"] for pod in before["pods"] if pod["ready"] and pod["acked"]} == PODS
     again = person.up()
     assert (again.returncode, "running already" in again.stdout) == (0, True)
     assert "is ready after" not in again.stdout
@@ -199,11 +203,13 @@ def test_a_mesh_in_the_foreground_ends_cleanly_by_a_signal(person: Person, numbe
     ids=lambda each: getattr(each, "name", ""),
 )
 def test_an_up_that_is_ended_leaves_nothing_of_what_it_began(person: Person, number: int, status: int) -> None:
+    # Not ready before it is ended: the argument says whose it is.
+    person.change_local(command=["${python}", "-c", "import time; time.sleep(3600)", str(person.state)])
     with subprocess.Popen(
         person.line("up", str(person.deploy)), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as up:
         assert up.stdout is not None
-        up.stdout.readline()  # the first pod is ready, the others are on their way
+        assert "small/gateway-0" in up.stdout.readline()  # the first pod is ready, the others are on their way
         up.send_signal(number)
         assert up.wait(Limit.RECOVERED.value) == status
     # After SIGKILL the mesh ends by itself.

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,7 +72,8 @@ async def test_a_call_is_answered_once_the_mesh_has_started(small: Small) -> Non
     answer = await small.caller.call()
     assert answer["pod"] in {"echo-0", "echo-1"}
     status = small.mesh.status()
-    assert {pod.name for pod in status.pods if pod.ready and pod.acked} == {"echo-0", "echo-1", "gateway-0"}
+    assert {pod.name for pod in status.pods if pod.ready} == {"echo-0", "echo-1", "gateway-0"}
+    await eventually(lambda: all(pod.acked for pod in small.mesh.status().pods), what="every proxy obeys")
     assert all(pod.start_seconds > 0 for pod in status.pods)
     assert "compile" in {phase.name for phase in status.phases}
 
@@ -178,7 +180,7 @@ async def test_what_envoy_refuses_is_rolled_back_and_told_with_its_place_in_the_
     assert await small.caller.code() == "OK"
     save(small.routes, text)
     await small.mesh.apply()
-    assert all(pod.acked for pod in small.mesh.status().pods)
+    await eventually(lambda: all(pod.acked for pod in small.mesh.status().pods), what="every proxy obeys")
 
 
 async def test_scaling_adds_pods_that_take_calls_and_takes_them_away_without_losing_one(small: Small) -> None:
@@ -226,7 +228,14 @@ async def test_a_refusal_is_told_also_if_pods_come_and_go_meanwhile(small: Small
 async def test_pods_that_do_not_become_ready_after_a_change_are_put_back(
     small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(supervisor, "_READY_WITHIN", Limit.SOON.value)
+    """What is put back has its usual time to become ready; it is what sleeps that is given up soon."""
+    ready = supervisor.Supervisor.ready
+
+    async def soon_given_up(one: supervisor.Supervisor, *, within: float, **how: Any) -> None:
+        asleep = any(app.launch.command[0] == "sleep" for plan in one.plans() for app in plan.apps)
+        await ready(one, within=0.5 if asleep else within, **how)
+
+    monkeypatch.setattr(supervisor.Supervisor, "ready", soon_given_up)
     local = small.deploy / "local.yaml"
     text = local.read_text()
     save(local, text.replace('["${python}", -m', "[sleep, inf"))
@@ -278,20 +287,16 @@ async def test_a_rolling_restart_loses_no_call(small: Small) -> None:
 
 
 async def test_a_killed_program_is_started_again(small: Small) -> None:
-    before = {pod.name: pod.restarts for pod in small.mesh.status().pods}
+    before = _restarts(small, "echo-0")
     small.mesh.kill("echo-0", 9, "")
-    await eventually(
-        lambda: any(
-            pod.name == "echo-0" and pod.ready and pod.restarts > before["echo-0"] for pod in small.mesh.status().pods
-        ),
-        within=Limit.RECOVERED,
-        what="echo-0 is back",
-    )
+    await eventually(lambda: _back(small, "echo-0", before), within=Limit.RECOVERED, what="echo-0 is back")
     await eventually(lambda: _answered_by(small, "echo-0"), what="it takes calls")
 
 
 async def test_a_killed_proxy_comes_back_with_what_is_in_force(small: Small) -> None:
+    before = _restarts(small, "gateway-0")
     small.mesh.kill("gateway-0", 9, "envoy")
+    await eventually(lambda: _back(small, "gateway-0", before), within=Limit.RECOVERED, what="the gateway is back")
     await eventually(lambda: _answers(small, "OK"), within=Limit.RECOVERED, what="the gateway answers")
 
 
@@ -342,6 +347,14 @@ async def _waits(small: Small) -> bool:
 async def _all_ready(small: Small) -> bool:
     status = small.mesh.status()
     return not status.problems and all(pod.ready for pod in status.pods)
+
+
+def _restarts(small: Small, pod: str) -> int:
+    return next(each.restarts for each in small.mesh.status().pods if each.name == pod)
+
+
+async def _back(small: Small, pod: str, restarts: int) -> bool:
+    return await _ready(small, pod) and _restarts(small, pod) > restarts
 
 
 async def _ready(small: Small, pod: str) -> bool:

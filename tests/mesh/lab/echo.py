@@ -8,7 +8,8 @@ A request: {"key": …, "fail": "UNAVAILABLE", "times": 2, "delay": 0.5, "after_
   to, path       of via: the variable that names the peer (TARGET), and the method (/lab.Echo/Read)
   headers        of via: what to send with it
   knock          do not answer: open a TCP connection to the peer that this variable names, send `say` (hexadecimal),
-                 and answer {"heard": hexadecimal, "closed": whether the peer hung up within 3 s}
+                 and answer {"heard": hexadecimal, "closed": whether the peer hung up}: then, or when `until`
+                 (hexadecimal) is heard, or after 20 s
 An answer: {"pod": …, "version": …, "path": the method that was called (any but Stream will do), "headers": {…},
             "calls": how often this pod saw the key, "at": [monotonic seconds]}
 
@@ -56,7 +57,8 @@ class Echo(grpc.GenericRpcHandler):
         if "via" in asked:
             return await self.forward(asked, context)
         if "knock" in asked:
-            return await self.knock(self.peers[asked["knock"]], bytes.fromhex(asked.get("say", "")))
+            say, until = (bytes.fromhex(asked.get(name, "")) for name in ("say", "until"))
+            return await self.knock(self.peers[asked["knock"]], say, until)
         calls = self.seen[asked.get("key", "")]
         calls.append(time.monotonic())
         if asked.get("peek"):
@@ -93,18 +95,18 @@ class Echo(grpc.GenericRpcHandler):
         received = gathered(await call.initial_metadata() or ())
         return json.dumps(json.loads(reply) | {"received": received}).encode()
 
-    async def knock(self, peer: str, say: bytes) -> bytes:
+    async def knock(self, peer: str, say: bytes, until: bytes) -> bytes:
         """What a bare TCP connection through this pod's sidecar hears."""
         host, _, port = peer.rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         heard, closed = b"", False
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(20):
                 try:
                     writer.write(say)
-                    while piece := await reader.read(1000):
-                        heard += piece
-                    closed = True
+                    while not (until and until in heard) and not closed:
+                        piece = await reader.read(1000)
+                        heard, closed = heard + piece, not piece
                 except ConnectionError:
                     closed = True
         writer.close()
