@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from deploy.kind import commands
+from deploy.kind import commands, images, istio, overlay
 from deploy.kind.settings import Settings
 from deploy.kind.ways import GATEWAY
 
@@ -67,6 +67,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
     if docker.verdict is Verdict.GOOD:
         yield memory_found()
         yield disk_found()
+        if settings.skip_pull:
+            yield from images_found(settings)
     yield port_found(GATEWAY.opened_at(settings))
 
 
@@ -102,9 +104,9 @@ def tool_found(tool: Tool) -> Finding:
         found = "not on PATH" if isinstance(error, commands.NotInstalled) else str(error).splitlines()[0]
         return Finding(Verdict.BAD, tool.name, found, f"{wanted} or later: {tool.get}")
     match = re.search(r"v?(\d+)\.(\d+)\.(\d+)", said)
-    if match is None:
-        return Finding(Verdict.DOUBTFUL, tool.name, f"says no version: {said.strip()[:60]!r}")
-    version = tuple(map(int, match.groups()))
+    version = tuple(map(int, match.groups())) if match else (0, 0, 0)
+    if version == (0, 0, 0):  # built by hand: Go's tools then say nothing or v0.0.0
+        return Finding(Verdict.DOUBTFUL, tool.name, f"says no version: {said.strip()[:60]!r}", f"{wanted} is needed")
     shown = ".".join(map(str, version))
     if version < tool.oldest:
         return Finding(Verdict.BAD, tool.name, f"{shown} is too old", f"{wanted} or later: {tool.get}")
@@ -146,6 +148,27 @@ def disk_found() -> Finding:
     if free < 10 * _GB:
         return Finding(Verdict.DOUBTFUL, "disk", shown, "10 GB for node images and ours: docker system prune")
     return Finding(Verdict.GOOD, "disk", shown)
+
+
+def images_found(settings: Settings) -> Iterator[Finding]:
+    """Where nothing is pulled (SKIP_PULL): which of the images docker has. What it has not, the nodes may have."""
+    for image in images.bases():
+        yield image_found(image, "load it into docker: ours are built on it")
+    for image in istio.own_images(istio.given(settings)):
+        yield image_found(image, 'load it into docker or the nodes, or ISTIO_ARGS="--set hub=… --set tag=…"')
+    folder = overlay.written(settings.work, overlay.kustomization(settings.work, "none", settings.components, {}))
+    for image in images.of_others(commands.output(["kubectl", "kustomize", str(folder)], limit=60)):
+        if not images.in_docker(image) and (tags := images.tags_in_docker(image)):
+            yield Finding(Verdict.GOOD, "image", f"{image}, as {tags[0]}")  # images.other_tags
+        else:
+            yield image_found(image, "load it into docker or the nodes")
+
+
+def image_found(image: str, remedy: str) -> Finding:
+    """Whether docker has it under this very name."""
+    if images.in_docker(image):
+        return Finding(Verdict.GOOD, "image", image)
+    return Finding(Verdict.DOUBTFUL, "image", f"{image} is not in docker", remedy)
 
 
 def port_found(port: int) -> Finding:

@@ -3,6 +3,7 @@
 import re
 import subprocess
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import yaml
 
@@ -12,6 +13,7 @@ from deploy.kind.settings import ROOT, Settings
 
 Tell = Callable[[str], None]
 
+DOCKERFILE = Path("services/Dockerfile")
 _BUILD_SECONDS = 900
 _PULL_SECONDS = 600
 _LOAD_SECONDS = 300
@@ -25,7 +27,7 @@ def name(settings: Settings, service: str) -> str:
 def build(settings: Settings, service: str) -> None:
     """Builds a service's image. Raises Failed."""
     arguments = ["--build-arg", f"VERSION={settings.image_tag}", "--build-arg", f"REVISION={_revision()}"]
-    command = ["docker", "build", *arguments, *settings.docker_build_args, "-f", "services/Dockerfile"]
+    command = ["docker", "build", *arguments, *settings.docker_build_args, "-f", str(DOCKERFILE)]
     commands.show([*command, "--target", service, "-t", name(settings, service), "."], limit=_BUILD_SECONDS)
 
 
@@ -64,7 +66,7 @@ def load_ours(settings: Settings, services: Iterable[str]) -> None:
 def load_others(settings: Settings, images: Iterable[str], tell: Tell) -> None:
     """Pulled once by docker instead of once by each node. Nothing fails here: a node pulls what it lacks by itself."""
     for image in images:
-        if not _has(image):
+        if not in_docker(image):
             if settings.skip_pull:
                 tell(f"{image}: not in docker, so the nodes must have it")
                 continue
@@ -87,25 +89,38 @@ def other_tags(settings: Settings, images: Iterable[str], tell: Tell) -> dict[st
     """
     found: dict[str, str] = {}
     for image in images:
-        repository, _, tag = image.rpartition(":")
-        if "@" in image or "/" in tag or reachable(settings, image):
+        if reachable(settings, image):
             continue
-        listed = ["docker", "image", "ls", "--format", "{{.Tag}}", repository]
-        tags = [each for each in commands.output(listed, limit=30).split() if each != "<none>"]
-        if tags:
+        if tags := tags_in_docker(image):
+            repository = image.rpartition(":")[0]
             tell(f"{image} is not in docker, but {repository}:{tags[0]} is, and is used")
             found[repository] = tags[0]
     return found
 
 
+def tags_in_docker(image: str) -> list[str]:
+    """The tags that docker has of this image's repository, newest first; none for a digest. Raises Failed."""
+    repository, _, tag = image.rpartition(":")
+    if "@" in image or "/" in tag:
+        return []
+    listed = ["docker", "image", "ls", "--format", "{{.Tag}}", repository]
+    return [each for each in commands.output(listed, limit=30).split() if each != "<none>"]
+
+
 def reachable(settings: Settings, image: str) -> bool:
     """Whether pods can get this image: by a pull, from docker, or because every worker has it."""
-    if not settings.skip_pull or _has(image):
+    if not settings.skip_pull or in_docker(image):
         return True
-    workers = [node for node in cluster.nodes(settings) if not node.endswith("-control-plane")]
+    nodes = cluster.nodes(settings)
+    workers = [node for node in nodes if not node.endswith("-control-plane")] or nodes
     return bool(workers) and all(
         commands.succeeds(["docker", "exec", node, "crictl", "inspecti", "-q", image], limit=30) for node in workers
     )
+
+
+def bases() -> list[str]:
+    """The images that ours are built on."""
+    return sorted({*re.findall(r"(?m)^FROM (\S+:\S+)", (ROOT / DOCKERFILE).read_text())})
 
 
 def of_others(manifests: str) -> list[str]:
@@ -128,7 +143,8 @@ def _images(node: object) -> Iterable[str]:
             yield from _images(each)
 
 
-def _has(image: str) -> bool:
+def in_docker(image: str) -> bool:
+    """Whether docker has it under this very name."""
     return commands.succeeds(["docker", "image", "inspect", "--format", "{{.Id}}", image], limit=30)
 
 

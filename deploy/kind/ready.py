@@ -11,6 +11,8 @@ Tell = Callable[[str], None]
 
 _PAUSE_SECONDS = 2.0
 _EVENTS = 15
+# kind has no metrics-server, and autoscalers complain of that for as long as they live.
+_WARNINGS = "type=Warning,involvedObject.kind!=HorizontalPodAutoscaler"
 _LOG_LINES = 12
 
 
@@ -63,7 +65,7 @@ def trouble(kubectl: Kubectl, namespaces: Iterable[str], tell: Tell) -> None:
     for namespace in namespaces:
         for words in (
             ("get", "pods", "-n", namespace, "-o", "wide"),
-            ("get", "events", "-n", namespace, "--field-selector", "type=Warning", "--sort-by", ".lastTimestamp"),
+            ("get", "events", "-n", namespace, "--field-selector", _WARNINGS, "--sort-by", ".lastTimestamp"),
         ):
             _show(kubectl, words, tell, last=_EVENTS)
         try:

@@ -1,5 +1,6 @@
 """make doctor: what is missing or too old, and how to get it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,10 @@ def test_a_program_that_is_missing_is_told_with_where_to_get_it(world: World, se
         ("istioctl version", "1.30.3", Verdict.GOOD),
         ("istioctl version", "client version: 1.31.0", Verdict.DOUBTFUL),
         ("kubectl version", "Client Version: v1.30.2", Verdict.BAD),
+        ("kubectl version", "Client Version: v1.32.4-dispatcher", Verdict.GOOD),
+        # Built by hand, without the version at link time.
+        ("kubectl version", "Client Version: v0.0.0-master+$Format:%H$", Verdict.DOUBTFUL),
+        ("istioctl version", "client version: unknown", Verdict.DOUBTFUL),
     ],
 )
 def test_versions_are_held_against_what_is_needed(
@@ -65,3 +70,18 @@ def test_little_memory_is_doubtful_and_stops_nothing(world: World, settings: Set
     world.set(answers={"docker info --format {{.MemTotal}}": ["4294967296"]})
     assert found(settings, "memory").verdict is Verdict.DOUBTFUL
     assert doctor.healthy(settings, world.told.append)
+
+
+def test_where_nothing_is_pulled_every_image_that_docker_has_not_is_named_before_anything_begins(
+    world: World, settings: Settings
+) -> None:
+    world.set(images=["hub.example/pilot:1.30.4", "nats:2.11"])
+    assert doctor.healthy(replace(settings, skip_pull=True), world.told.append), "the nodes may have them"
+    missing = {"python:3.13-slim", "hub.example/proxyv2:1.30.4", "hub.example/install-cni:1.30.4"}
+    assert {line.split()[2] for line in world.told if "is not in docker" in line} == missing
+    assert any("nats:2.12, as 2.11" in line for line in world.told)
+    assert any("hub.example/pilot:1.30.4" in line and "ok" in line for line in world.told)
+
+
+def test_where_images_are_pulled_nobody_asks_for_them_before(world: World, settings: Settings) -> None:
+    assert {finding.name for finding in doctor.findings(settings)} & {"image"} == set()
