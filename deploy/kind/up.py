@@ -119,7 +119,7 @@ def apply(kubectl: Kubectl, words: Iterable[str], tell: Tell) -> None:
             tell("the cluster is not quite there; once more")
             time.sleep(3)
             continue
-        # "configured" says little: kubectl says it of secrets, budgets and claims every time, whether they change or not.
+        # kubectl says "configured" of secrets, budgets and claims every time, whether they change or not.
         created = [line for line in said.splitlines() if line.endswith("created")]
         tell(f"{len(said.splitlines())} documents, {len(created)} of them new")
         return
