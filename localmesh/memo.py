@@ -5,10 +5,26 @@ again and again (`up`) owns the memo and hands it in; there is none behind anybo
 """
 
 from collections.abc import Callable, Hashable
-from typing import TypeVar, TypeVarTuple, cast
+from typing import Generic, TypeVar, TypeVarTuple, cast
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 Inputs = TypeVarTuple("Inputs")
+
+
+class Itself(Generic[T_co]):
+    """An input that is equal to itself only, whatever its own equality says."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: T_co) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Itself) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
 
 
 class Memo:

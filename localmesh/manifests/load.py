@@ -1,7 +1,12 @@
-"""Files and folders -> Documents. Everything that is wrong in any of them is raised at once."""
+"""Files and folders -> Documents. Everything that is wrong in any of them is raised at once.
 
+A file is read document by document, so that of a saved file only those are read again that have changed or moved.
+"""
+
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -22,6 +27,10 @@ from localmesh.memo import Memo
 
 _DEEPEST = 500  # levels of lists and mappings; what the API means has a tenth of it
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Where a document begins, whatever stands around it.
+_BEGINNING = re.compile(r"^---(?=[ \t\n]|\Z)", re.MULTILINE)
+# Directives, ends of documents and the rarer line breaks: such a file is read in one go.
+_UNUSUAL = re.compile("^[%.]|[\r\x85\u2028\u2029]", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -52,26 +61,72 @@ def load(paths: Iterable[Path | str], memo: Memo | None = None) -> Documents:
     """All documents of these files, and of the YAML and JSON files in these folders and below.
 
     Each document is checked on its own as istiod would check it. Raises Problems: all that is wrong in all files.
-    With a memo a file whose text is the same is not read again.
+    With a memo a document whose text and place are the same is not read again: it is the same record.
     """
     found = _Found()
     kept = memo or Memo()
     for file in files(paths, found.problems):
         text = _text_of(file, found.problems)
         if text is not None:
-            _add(found, kept.made(("file", str(file)), _of_text, text, str(file)))
+            _add(found, _of_file(text, str(file), kept))
     return _finished(found)
 
 
 def loads(text: str, file: str = "-") -> Documents:
     """As `load`, for the text of one file."""
-    return _finished(_of_text(text, file))
+    return _finished(_of_file(text, file, Memo()))
+
+
+def _of_file(text: str, file: str, memo: Memo) -> _Found:
+    """All that one file holds."""
+    parts = memo.made(("parts of", file), Memo)
+    return memo.made(("file", file), partial(_of_parts, parts), text, file)
+
+
+def _of_parts(memo: Memo, text: str, file: str) -> _Found:
+    memo.next_round()
+    found = _Found()
+    try:
+        for part in _documents(text):
+            _add(found, memo.made(part, _of_text, part, file))
+    except yaml.YAMLError:
+        return _of_broken(text, file)
+    return found
+
+
+def _documents(text: str) -> Iterator[str]:
+    """The text of each document, after as many empty lines as there are lines before it."""
+    begins = [] if _UNUSUAL.search(text) else [match.start() for match in _BEGINNING.finditer(text)]
+    lines = 0
+    for begin, end in zip([0, *begins], [*begins, len(text)], strict=True):
+        yield "\n" * lines + text[begin:end]
+        lines += text.count("\n", begin, end)
 
 
 def _of_text(text: str, file: str) -> _Found:
-    """All that one file holds."""
+    """All that some text of a file holds. Raises YAMLError if that is no YAML."""
     found = _Found()
     _load_text(text, file, found)
+    return _judged(found)
+
+
+def _of_broken(text: str, file: str) -> _Found:
+    """What a file holds before the place where it stops to be YAML, and that place."""
+    found = _Found()
+    try:
+        _load_text(text, file, found)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = Where(file, mark.line + 1, mark.column + 1) if mark else Where(file)
+        what = f"not YAML: {error.problem or error}"
+        found.problems.append(Problem(where, what, _syntax_hint(text, where.line)))
+    except yaml.YAMLError as error:
+        found.problems.append(Problem(Where(file), f"not YAML: {' '.join(str(error).split())}"))
+    return _judged(found)
+
+
+def _judged(found: _Found) -> _Found:
+    """With what is to be said of each of its resources alone."""
     for resource in found.resources:
         found.checks += rules.problems(resource)
         found.warnings += rules.warnings(resource)
@@ -106,20 +161,12 @@ def _text_of(file: Path, problems: list[Problem]) -> str | None:
 
 def _load_text(text: str, file: str, found: _Found) -> None:
     reading = Reading(file, found.problems)
-    try:
-        if too_deep := _too_deep(text):
-            found.problems.append(Problem(Where(file, too_deep), "not YAML that anybody means: nested too deeply"))
-            return
-        for node in yaml.compose_all(text, _LOADER):
-            if node is not None and not is_null(node):
-                _load_node(node, "", reading, found)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = Where(file, mark.line + 1, mark.column + 1) if mark else Where(file)
-        what = f"not YAML: {error.problem or error}"
-        found.problems.append(Problem(where, what, _syntax_hint(text, where.line)))
-    except yaml.YAMLError as error:
-        found.problems.append(Problem(Where(file), f"not YAML: {' '.join(str(error).split())}"))
+    if too_deep := _too_deep(text):
+        found.problems.append(Problem(Where(file, too_deep), "not YAML that anybody means: nested too deeply"))
+        return
+    for node in yaml.compose_all(text, _LOADER):
+        if node is not None and not is_null(node):
+            _load_node(node, "", reading, found)
 
 
 def _too_deep(text: str) -> int:

@@ -14,6 +14,7 @@ from localmesh.mesh.security import AccessPolicy, Action, Condition, JwtHeader, 
 from localmesh.resolve.attaching import Attaching
 from localmesh.resolve.findings import Findings
 from localmesh.resolve.selection import oldest_first
+from localmesh.resolve.steps import Steps
 
 DRY_RUN = "istio.io/dry-run"
 
@@ -21,10 +22,10 @@ DRY_RUN = "istio.io/dry-run"
 class Access:
     """All AuthorizationPolicies, by where they are attached; one of the root namespace reaches every namespace."""
 
-    def __init__(self, documents: Documents, root_namespace: str, findings: Findings) -> None:
+    def __init__(self, documents: Documents, root_namespace: str, steps: Steps) -> None:
         self._policies: Attaching[AccessPolicy] = Attaching(root_namespace)
         for each in oldest_first(documents.of(AuthorizationPolicy)):
-            self._policies.add(each, each.spec, _policy(each, findings))
+            self._policies.add(each, each.spec, steps.each(_policy, each))
 
     def of(self, namespace: str, labels: Labels) -> tuple[AccessPolicy, ...]:
         """The policies of a pod in istiod's order: the root namespace's, then its own namespace's, each by age."""

@@ -27,6 +27,11 @@ class Findings:
         what = f"{field} is valid in {api} but not supported by localmesh yet: it runs in the cluster, not locally"
         self.problem(where, what, why, NOT_HERE)
 
+    def add(self, more: "Findings") -> None:
+        """All that another run has found."""
+        self._problems |= more._problems
+        self._warnings |= more._warnings
+
     @property
     def problems(self) -> tuple[Problem, ...]:
         """In the order of the files."""

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from localmesh.memo import Memo
 from localmesh.mesh.routes import HttpRoute, RouteTable, VirtualHost
 from localmesh.resolve.gateway_servers import Opened
 from localmesh.resolve.hosts import intersection, is_wildcard
 from localmesh.resolve.http_routes import Translation
-from localmesh.resolve.virtual_services import Bound, VirtualServices
+from localmesh.resolve.virtual_services import VirtualServices
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +26,24 @@ def table(
     servers: Iterable[Opened],
     translation: Callable[[Opened], Translation],
     virtual_services: VirtualServices,
+    kept: Memo,
 ) -> RouteTable:
-    """All hosts of the servers that share this table; without any, a host that knows no route."""
+    """All hosts of the servers that share this table; without any, a host that knows no route.
+
+    `kept`: of the last time.
+    """
     hosts: dict[str, Host] = {}
     port = 0
-    for each in servers:
+    for index, each in enumerate(servers):
         port = port or each.written.port.number
         made = translation(each)
         redirects = each.written.tls is not None and each.written.tls.https_redirect
         for bound in virtual_services.seen(made.namespace, each.name).bound:
-            _add(hosts, each, bound, made, redirects)
+            shared = intersection(each.hosts_for(bound.namespace), bound.hosts)
+            # By server: hosts of two servers that lead the same way are not one (see _collapsed).
+            key = ("routes", name, index, bound.config)
+            routes = kept.made(key, Translation.routes, made, bound) if shared else ()
+            _add(hosts, shared if routes else (), routes, made.port, redirects)
         for _, host in each.owned_hosts if redirects else ():
             known = hosts.get(host, Host(host, made.port, (), True))
             hosts[host] = replace(known, require_tls=True)
@@ -47,13 +56,11 @@ def table(
     return RouteTable(name, tuple(sorted(_collapsed(found), key=lambda host: host.name)))
 
 
-def _add(hosts: dict[str, Host], opened: Opened, bound: Bound, translation: Translation, redirects: bool) -> None:
-    shared = intersection(opened.hosts_for(bound.namespace), bound.hosts)
-    routes = translation.routes(bound) if shared else ()
-    if not routes:
-        return
+def _add(
+    hosts: dict[str, Host], shared: Iterable[str], routes: tuple[HttpRoute, ...], port: int, redirects: bool
+) -> None:
     for host in shared:
-        known = hosts.get(host, Host(host, translation.port, (), False))
+        known = hosts.get(host, Host(host, port, (), False))
         hosts[host] = replace(known, routes=known.routes + routes, require_tls=known.require_tls or redirects)
 
 

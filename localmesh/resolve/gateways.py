@@ -4,15 +4,17 @@ The rules are istiod's MergeGateways and buildGatewayHTTPRouteConfig, as seen in
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from localmesh.manifests.documents import Documents
 from localmesh.manifests.istio import Gateway
-from localmesh.mesh.pods import GatewayServer, Outbound, Pod
+from localmesh.memo import Memo
+from localmesh.mesh.pods import GatewayServer, Outbound, Pod, Proxy
 from localmesh.mesh.routes import ConnectionRoute
 from localmesh.resolve.connections import Connections
 from localmesh.resolve.findings import Findings
+from localmesh.resolve.gateway_api import Attachments
 from localmesh.resolve.gateway_hosts import table
 from localmesh.resolve.gateway_servers import Chosen, Opened, merged, opened_servers
 from localmesh.resolve.gateway_tls import server_tls
@@ -22,18 +24,19 @@ from localmesh.resolve.inbound import Served
 from localmesh.resolve.outbound import ClientRegistry, World
 from localmesh.resolve.pods import Seat
 from localmesh.resolve.selection import Selected, age, oldest_first
+from localmesh.resolve.upstreams import Shaping
 
 
 class Gateways:
     """All Gateways: Istio's own by the labels of a pod anywhere, the Gateway API's by the Services before the pod."""
 
-    def __init__(self, documents: Documents, attached: Iterable[Chosen] = ()) -> None:
+    def __init__(self, documents: Documents, attached: Attachments) -> None:
         self._by_labels: Selected[Chosen] = Selected()
         self._by_service: dict[str, list[Chosen]] = defaultdict(list)
         self.written = oldest_first(documents.of(Gateway))
         for written in self.written:
             self._by_labels.add("", written.spec.selector, Chosen(written))
-        for each in attached:
+        for each in attached.gateways:
             for host in each.services:
                 self._by_service[host].append(each)
 
@@ -45,6 +48,17 @@ class Gateways:
         found = self._by_labels.of("", pod.labels) + own
         return sorted(found, key=lambda each: age(each.gateway)) if own else found
 
+    def by_namespace(
+        self, seats: Iterable[Seat], serves: Mapping[str, tuple[Served, ...]]
+    ) -> dict[str, tuple[Gateway, ...]]:
+        """The Gateways that the pods of each namespace serve."""
+        found: dict[str, dict[int, Gateway]] = {}
+        for seat in seats:
+            if seat.pod.proxy is Proxy.GATEWAY:
+                chosen = (each.gateway for each in self.of(seat.pod, serves.get(seat.pod.key, ())))
+                found.setdefault(seat.pod.namespace, {}).update({id(each): each for each in chosen})
+        return {namespace: tuple(some.values()) for namespace, some in found.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class GatewaySide:
@@ -55,14 +69,17 @@ class GatewaySide:
 
 
 def gateway_side(
-    seat: Seat, gateways: Iterable[Chosen], serves: Iterable[Served], world: World, findings: Findings
+    pod: Pod, gateways: Gateways, serves: tuple[Served, ...], world: World, findings: Findings, *, kept: Memo
 ) -> GatewaySide:
-    """The servers of all Gateways that select this pod, merged by port, and everything that they lead to."""
-    pod = seat.pod
-    opened = tuple(merged(opened_servers(gateways, serves), findings))
-    services = world.visible(pod.namespace)
+    """The servers of all Gateways that select this pod, merged by port, and everything that they lead to.
+
+    `kept`: of the last time for this pod.
+    """
+    kept.next_round()
+    opened = tuple(merged(opened_servers(gateways.of(pod, serves), serves), findings))
+    services = world.visibility.of(pod.namespace)
     labels = world.relevant(pod.labels)
-    registry = ClientRegistry(world, services, pod.namespace, labels, infers_port=True)
+    registry = ClientRegistry(world.shaping, services, pod.namespace, labels, infers_port=True)
 
     def translation(each: Opened) -> Translation:
         number = each.written.port.number
@@ -72,16 +89,13 @@ def gateway_side(
     for each in opened:
         if each.is_http:
             by_table[each.route_table].append(each)
-    tables = [table(name, some, translation, world.virtual_services) for name, some in sorted(by_table.items())]
-    upstreams = (
-        each
-        for one in services.values()
-        for each in world.shaping.upstreams(one, pod.namespace, labels, at_gateway=True)
-    )
+    tables = [table(name, some, translation, world.virtual_services, kept) for name, some in sorted(by_table.items())]
     return GatewaySide(
         tuple(_server(each, translation(each), world) for each in opened),
         Outbound(
-            upstreams=tuple(sorted(upstreams, key=lambda each: (each.service.host, each.port.number))),
+            upstreams=kept.made(
+                "upstreams", Shaping.all_upstreams, world.shaping, services, pod.namespace, labels, True
+            ),
             route_tables=tuple(tables),
             allow_any=world.settings.allow_any,
         ),

@@ -28,7 +28,7 @@ class Served:
     target: int
 
 
-def served(registered: Iterable[Registered], seats: SeatIndex) -> dict[str, list[Served]]:
+def served(registered: Iterable[Registered], seats: SeatIndex) -> dict[str, tuple[Served, ...]]:
     """For each pod (`namespace/name`) what services lead to it; by selectors, whether it is ready or not."""
     found: dict[str, list[Served]] = defaultdict(list)
     for each in registered:
@@ -39,7 +39,7 @@ def served(registered: Iterable[Registered], seats: SeatIndex) -> dict[str, list
                 if target is not None:  # of two ports that lead to the same, istiod takes the last
                     by_target[target] = Served(each.service, port, target)
             found[seat.pod.key] += by_target.values()
-    return found
+    return {key: tuple(some) for key, some in found.items()}
 
 
 def inbound(

@@ -25,7 +25,7 @@ from localmesh.resolve.findings import Findings, nearest, nearest_host
 from localmesh.resolve.gateways import Gateways
 from localmesh.resolve.hosts import is_wildcard, matches, qualified
 from localmesh.resolve.outbound import World
-from localmesh.resolve.pods import GATEWAY_NAME, Seat
+from localmesh.resolve.pods import GATEWAY_NAME
 from localmesh.resolve.retried_writes import check_retries
 from localmesh.resolve.selection import selects
 from localmesh.resolve.services import SeatIndex
@@ -65,16 +65,16 @@ def check_references(
     documents: Documents,
     world: World,
     gateways: Gateways,
-    pods: tuple[tuple[Workload, ...], tuple[Seat, ...]],
+    pods: tuple[tuple[Workload, ...], SeatIndex],
     findings: Findings,
 ) -> None:
-    """All that only all documents together can show."""
-    services = {each.service.host: each.service for each in world.registered}
-    workloads, seats = pods
+    """All of routes, rules and Gateways that only all documents together can show."""
+    services = world.visibility.by_host
+    workloads, index = pods
     templates: dict[str, list[Labels]] = defaultdict(list)
     for workload in workloads:
         templates[workload.namespace].append(workload.labels)
-    selectors = {each.service.host: each.selector for each in world.registered}
+    selectors = {each.service.host: each.selector for each in world.visibility.registered}
     known = _Known(services, selectors, templates, world.shaping.rules)
     known_gateways = {f"{each.namespace}/{each.name}" for each in gateways.written}
     for bound in (*world.virtual_services.bound, *world.virtual_services.delegates.values()):
@@ -87,18 +87,14 @@ def check_references(
     check_hosts(world.virtual_services.bound, gateways.written, findings)
     for rule in documents.of(DestinationRule):
         _check_rule(rule, services, findings)
+    gateway_pods = [seat.pod for seat in index.by_key.values() if seat.pod.proxy is Proxy.GATEWAY]
     for gateway in gateways.written:
-        if not any(selects(gateway.spec.selector, seat.pod.labels) for seat in seats if _is_gateway(seat)):
+        if not any(selects(gateway.spec.selector, pod.labels) for pod in gateway_pods):
             findings.warn(
                 codes.CLOSED_GATEWAY,
                 gateway.spec.at("selector"),
                 "no gateway pod has these labels: nothing opens this Gateway",
             )
-    _check_selectors(documents, world, seats, findings)
-
-
-def _is_gateway(seat: Seat) -> bool:
-    return seat.pod.proxy is Proxy.GATEWAY
 
 
 def _check_bound(bound: Bound, services: Mapping[str, Service], gateways: set[str], findings: Findings) -> None:
@@ -208,10 +204,9 @@ def _check_rule(rule: DestinationRule, services: Mapping[str, Service], findings
         )
 
 
-def _check_selectors(documents: Documents, world: World, seats: tuple[Seat, ...], findings: Findings) -> None:
-    index = SeatIndex(seats)
-    root = world.settings.root_namespace
-    spaces = {seat.pod.namespace for seat in seats}
+def check_selectors(documents: Documents, root: str, index: SeatIndex, findings: Findings) -> None:
+    """Policies that select no pod. `root`: the root namespace, whose policies select in all."""
+    spaces = {seat.pod.namespace for seat in index.by_key.values()}
     policies: tuple[AuthorizationPolicy | PeerAuthentication | RequestAuthentication | Telemetry, ...] = (
         *documents.of(AuthorizationPolicy),
         *documents.of(PeerAuthentication),

@@ -16,6 +16,10 @@ def refuse_in_documents(documents: Documents, findings: Findings) -> None:
     for resource in documents.resources:
         if isinstance(resource, Service) or not _of_kubernetes(type(resource)):
             refuse(resource, findings)
+
+
+def refuse_in_mesh_config(documents: Documents, findings: Findings) -> None:
+    """All of it in the mesh configuration."""
     if documents.mesh_config is not None:
         refuse(documents.mesh_config, findings)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from localmesh.manifests.documents import Documents
 from localmesh.manifests.istio.destination_rule import LocalityLoadBalancerSetting, TcpKeepalive
 from localmesh.manifests.istio.virtual_service import HTTPRetry
 from localmesh.manifests.mesh_config import MeshConfig, ProxyPathNormalization, Topology
@@ -13,9 +14,9 @@ from localmesh.mesh.security import Edge, Paths
 EVERYWHERE = ("*",)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Settings:
-    """What every document is read under."""
+    """What every document is read under. Equal only to itself: its records know their places."""
 
     trust_domain: str = "cluster.local"
     trust_domain_aliases: tuple[str, ...] = ()
@@ -36,8 +37,9 @@ class Settings:
     written: MeshConfig = MeshConfig()
 
 
-def settings(config: MeshConfig | None) -> Settings:
-    """The settings that hold under this MeshConfig (None: under Istio's defaults)."""
+def settings(documents: Documents) -> Settings:
+    """The settings that hold under the documents' MeshConfig; without one Istio's defaults."""
+    config = documents.mesh_config
     if config is None:
         return Settings()
     outbound = config.outbound_traffic_policy

@@ -22,6 +22,7 @@ from localmesh.resolve.hosts import matches
 from localmesh.resolve.protocols import parse
 from localmesh.resolve.selection import Selected, oldest_first
 from localmesh.resolve.virtual_services import Bound, Seen, indexed
+from localmesh.resolve.visibility import Visibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,13 @@ class Sidecars:
         return own or self._namespaces.get(namespace) or self._namespaces.get(self._root)
 
 
-def check_protocols(sidecar: Sidecar, visible: Mapping[str, Service], findings: Findings) -> None:
+def check_egress(documents: Documents, visibility: Visibility, findings: Findings) -> None:
+    """The egress listeners of all Sidecars."""
+    for sidecar in documents.of(Sidecar):
+        _check_protocols(sidecar, visibility.of(sidecar.namespace), findings)
+
+
+def _check_protocols(sidecar: Sidecar, visible: Mapping[str, Service], findings: Findings) -> None:
     """An egress listener that speaks otherwise than the services that it is for would be another kind of listener."""
     for listener in sidecar.spec.egress:
         port = listener.port

@@ -25,9 +25,10 @@ from localmesh.mesh.telemetry import (
 from localmesh.resolve.attaching import attached_labels
 from localmesh.resolve.findings import Findings
 from localmesh.resolve.log_providers import access_log, mesh_log
-from localmesh.resolve.outbound import World
 from localmesh.resolve.selection import Selected, oldest_first
+from localmesh.resolve.settings import Settings
 from localmesh.resolve.tracing_providers import provider_of
+from localmesh.resolve.visibility import Visibility
 
 CLIENT, SERVER = "CLIENT", "SERVER"
 
@@ -35,10 +36,9 @@ CLIENT, SERVER = "CLIENT", "SERVER"
 class Telemetries:
     """All Telemetries, by where they apply."""
 
-    def __init__(self, documents: Documents, world: World, findings: Findings) -> None:
-        self._world = world
-        self._findings = findings
-        self._config = world.settings.written
+    def __init__(self, documents: Documents, settings: Settings, visibility: Visibility) -> None:
+        self._settings, self._visibility = settings, visibility
+        self._config = settings.written
         self._namespaces: dict[str, Written] = {}
         self._workloads: Selected[Written] = Selected()
         for each in oldest_first(documents.of(Written)):
@@ -48,27 +48,27 @@ class Telemetries:
                 else:
                     self._namespaces.setdefault(each.namespace, each)
 
-    def of(self, pod: Pod) -> tuple[Telemetry, Telemetry]:
+    def of(self, pod: Pod, findings: Findings) -> tuple[Telemetry, Telemetry]:
         """(As a server, as a client); a gateway is a client."""
         applicable = self._applicable(pod)
-        return self._side(applicable, SERVER, pod), self._side(applicable, CLIENT, pod)
+        return self._side(applicable, SERVER, pod, findings), self._side(applicable, CLIENT, pod, findings)
 
     def _applicable(self, pod: Pod) -> list[Written]:
-        root = self._world.settings.root_namespace
+        root = self._settings.root_namespace
         spaces = dict.fromkeys((root, pod.namespace))
         found = [self._namespaces[each] for each in spaces if each in self._namespaces]
         return found + self._workloads.of(pod.namespace, pod.labels)[:1]
 
-    def _side(self, applicable: list[Written], side: str, pod: Pod) -> Telemetry:
+    def _side(self, applicable: list[Written], side: str, pod: Pod, findings: Findings) -> Telemetry:
         logging = [each.spec.access_logging for each in applicable if each.spec.access_logging]
         tracing = [one for each in applicable for one in each.spec.tracing]
-        return Telemetry(self._logs(logging, side), self._tracing(tracing, side, pod))
+        return Telemetry(self._logs(logging, side, findings), self._tracing(tracing, side, pod, findings))
 
-    def _logs(self, levels: list[tuple[AccessLogging, ...]], side: str) -> tuple[AccessLog, ...]:
+    def _logs(self, levels: list[tuple[AccessLogging, ...]], side: str, findings: Findings) -> tuple[AccessLog, ...]:
         default = self._config.default_providers.access_logging if self._config.default_providers else ()
         chosen = _chosen(levels, side, default)
         found = (
-            access_log(name, each.filter, self._world.settings.providers, self._findings)
+            access_log(name, each.filter, self._settings.providers, findings)
             for name, each in sorted(chosen.items())
             if not each.disabled
         )
@@ -78,7 +78,7 @@ class Telemetries:
         legacy = mesh_log(self._config)
         return () if legacy is None else (legacy,)
 
-    def _tracing(self, specs: list[WrittenTracing], side: str, pod: Pod) -> Tracing | None:
+    def _tracing(self, specs: list[WrittenTracing], side: str, pod: Pod, findings: Findings) -> Tracing | None:
         defaults = self._config.default_providers.tracing if self._config.default_providers else ()
         legacy = self._config.default_config.tracing if self._config.default_config else None
         sampling = DEFAULT_SAMPLING_PERCENT if legacy is None or legacy.sampling is None else legacy.sampling
@@ -94,14 +94,14 @@ class Telemetries:
             name = each.providers[0].name if each.providers else name
             disabled = disabled if each.disable_span_reporting is None else each.disable_span_reporting
             merged = _overridden(merged, each)
-        provider = self._provider(name, pod)
+        provider = self._provider(name, pod, findings)
         return None if disabled or provider is None else replaced(merged, provider=provider)
 
-    def _provider(self, name: str, pod: Pod) -> OpenTelemetry | None:
+    def _provider(self, name: str, pod: Pod, findings: Findings) -> OpenTelemetry | None:
         """None where MeshConfig knows no such provider, or its service does not exist: then nothing is traced."""
-        written = self._world.settings.providers.get(name)
-        services = self._world.visible(pod.namespace)
-        return None if written is None else provider_of(written, services, self._findings)
+        written = self._settings.providers.get(name)
+        services = self._visibility.of(pod.namespace)
+        return None if written is None else provider_of(written, services, findings)
 
 
 @dataclass(frozen=True, slots=True)

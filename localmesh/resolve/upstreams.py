@@ -1,6 +1,6 @@
 """Service ports and DestinationRules -> upstreams: how one client speaks to each port and subset of a service."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from localmesh.manifests.istio.destination_rule import Subset, TrafficPolicy
@@ -22,6 +22,15 @@ class Shaping:
     rules: DestinationRules
     authentications: PeerAuthentications
     settings: Settings
+
+    def all_upstreams(
+        self, services: Mapping[str, Service], namespace: str, labels: Labels, at_gateway: bool = False
+    ) -> tuple[Upstream, ...]:
+        """Those of all services that a client knows, by host and port."""
+        found = (
+            each for one in services.values() for each in self.upstreams(one, namespace, labels, at_gateway=at_gateway)
+        )
+        return tuple(sorted(found, key=lambda each: (each.service.host, each.port.number)))
 
     def upstreams(
         self, service: Service, namespace: str, labels: Labels, *, at_gateway: bool = False

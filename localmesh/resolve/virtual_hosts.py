@@ -6,6 +6,7 @@ The rules are istiod's BuildSidecarVirtualHostWrapper and buildSidecarOutboundVi
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from localmesh.memo import Memo
 from localmesh.mesh.routes import Forward, HttpRoute, RouteTable, Target, VirtualHost, WeightedTarget
 from localmesh.mesh.services import Service, ServicePort
 from localmesh.resolve.hosts import HostIndex, domains, is_wildcard, matches
@@ -26,9 +27,9 @@ class Wrapper:
     names: tuple[str, ...] = ()
 
 
-def table(name: str, translation: Translation, services: Mapping[str, Service], seen: Seen) -> RouteTable:
-    """The table of one port. `services`: all that the client sees with that port, by host."""
-    wrappers = list(_wrappers(translation, services, seen))
+def table(name: str, translation: Translation, services: Mapping[str, Service], seen: Seen, kept: Memo) -> RouteTable:
+    """The table of one port. `services`: all that the client sees with that port, by host. `kept`: of the last time."""
+    wrappers = list(_wrappers(translation, services, seen, kept))
     taken = {service.host for wrapper in wrappers for service in wrapper.services}
     wrappers += [
         Wrapper((default_route(service, port, translation),), (service,))
@@ -39,10 +40,10 @@ def table(name: str, translation: Translation, services: Mapping[str, Service], 
     return RouteTable(name, tuple(sorted(hosts, key=lambda host: host.name)))
 
 
-def sniffed_table(service: Service, port: ServicePort, translation: Translation, seen: Seen) -> RouteTable:
+def sniffed_table(service: Service, port: ServicePort, translation: Translation, seen: Seen, kept: Memo) -> RouteTable:
     """The table of a port whose protocol is sniffed: its listener serves this service alone, by whatever name."""
     name = f"{service.host}:{port.number}"
-    made = table(name, translation, {service.host: service}, seen).virtual_hosts
+    made = table(name, translation, {service.host: service}, seen, kept).virtual_hosts
     own = [host for host in made if host.name == name] or list(made)
     return RouteTable(
         name, tuple(VirtualHost(own[0].name, ("*",), own[0].routes, False, service.host, port.number) for _ in own[:1])
@@ -65,12 +66,12 @@ def _is_routed(port: ServicePort) -> bool:
     return port.protocol.is_http or port.protocol.is_sniffed
 
 
-def _wrappers(translation: Translation, services: Mapping[str, Service], seen: Seen) -> Iterator[Wrapper]:
+def _wrappers(translation: Translation, services: Mapping[str, Service], seen: Seen, kept: Memo) -> Iterator[Wrapper]:
     bound = seen.bound if translation.port == WEB_PORT else seen.touching(services)
     for each in bound:
         if translation.port != WEB_PORT and not _touches(each, services):
             continue
-        routes = translation.routes(each)
+        routes = kept.made(("routes", translation.port, each.config), Translation.routes, translation, each)
         found, names = _hosts(each, services, seen.owners)
         if each.gateway_api and not any({one.namespace, translation.namespace} & {each.namespace} for one in found):
             continue  # a route acts for callers of its own namespace, or for a service of it

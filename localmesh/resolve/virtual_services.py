@@ -26,15 +26,19 @@ from localmesh.resolve.findings import Findings, nearest
 from localmesh.resolve.hosts import HostIndex, is_wildcard, qualified
 from localmesh.resolve.selection import age, is_exported, oldest_first
 from localmesh.resolve.settings import Settings
+from localmesh.resolve.steps import Steps
 
 D = TypeVar("D", HTTPRouteDestination, HTTPMirrorPolicy, RouteDestination)
 M = TypeVar("M", HTTPMatchRequest, TLSMatchAttributes, L4MatchAttributes)
 MESH = "mesh"  # the gateway's name that stands for all sidecars
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Bound:
-    """A VirtualService with full names, bound to gateways: `mesh`, or `namespace/name`."""
+    """A VirtualService with full names, bound to gateways: `mesh`, or `namespace/name`.
+
+    Equal only to itself: its routes know their places.
+    """
 
     name: str
     namespace: str
@@ -47,7 +51,7 @@ class Bound:
     age: tuple[str, str, str] = ("", "", "")  # the oldest come first
     # Made of the Gateway API: a prefix is of whole segments, and it acts for its own or the service's namespace.
     gateway_api: bool = False
-    written: VirtualService | None = field(default=None, repr=False, compare=False)
+    written: VirtualService | None = field(default=None, repr=False)
 
     @property
     def config(self) -> str:
@@ -91,16 +95,14 @@ class Seen:
 class VirtualServices:
     """All VirtualServices that have hosts."""
 
-    def __init__(
-        self, documents: Documents, settings: Settings, findings: Findings, attached: Iterable[Bound] = ()
-    ) -> None:
+    def __init__(self, documents: Documents, settings: Settings, attached: Iterable[Bound], steps: Steps) -> None:
         """`attached`: those that come of the Gateway API."""
-        written = oldest_first(documents.of(VirtualService))
-        delegates = {(each.namespace, each.name): _bound(each, settings) for each in written if not each.spec.hosts}
-        self.used_delegates: set[tuple[str, str]] = set()
-        own = (self._with_delegates(_bound(each, settings), delegates, findings) for each in written if each.spec.hosts)
-        self.bound = tuple(sorted((*own, *attached), key=lambda each: each.age))
-        self.delegates = delegates
+        full = [steps.each(_bound, each, settings) for each in oldest_first(documents.of(VirtualService))]
+        self.delegates = {(each.namespace, each.name): each for each in full if not each.hosts}
+        own = [each for each in full if each.hosts]
+        self.used_delegates = {key for each in own for key in _delegates_of(each)} & self.delegates.keys()
+        whole = (_whole(each, self.delegates, steps) for each in own)
+        self.bound = tuple(sorted((*whole, *attached), key=lambda each: each.age))
         self._by_gateway: dict[str, list[Bound]] = defaultdict(list)
         for bound in self.bound:
             for gateway in dict.fromkeys(bound.gateways):
@@ -119,42 +121,61 @@ class VirtualServices:
             self._seen[key] = indexed(sorted(visible, key=lambda each: (_exposure(each, namespace), each.age)))
         return self._seen[key]
 
-    def _with_delegates(self, bound: Bound, delegates: Mapping[tuple[str, str], Bound], findings: Findings) -> Bound:
-        if not any(each.delegate for each in bound.http):
-            return bound
-        return replace(bound, http=tuple(self._delegated(bound, delegates, findings)))
 
-    def _delegated(
-        self, bound: Bound, delegates: Mapping[tuple[str, str], Bound], findings: Findings
-    ) -> Iterator[HTTPRoute]:
-        for route in bound.http:
-            if route.delegate is None:
-                yield route
-                continue
-            namespace = route.delegate.namespace or bound.namespace
-            name = route.delegate.name or ""
-            delegate = delegates.get((namespace, name))
-            if delegate is None:
-                known = [each for space, each in delegates if space == namespace]
-                what = f"there is no VirtualService {namespace}/{name} without hosts to delegate to"
-                findings.problem(route.delegate.at("name"), what, nearest(name, known))
-                continue
-            self.used_delegates.add((namespace, name))
-            if not is_exported(delegate.export_to, namespace, bound.namespace):
-                what = f"VirtualService {namespace}/{name} is not exported to {bound.namespace}"
-                findings.problem(route.delegate.where, what, "Istio leaves the route out without a word")
-                continue
-            for each in below(route, delegate.http):
-                if isinstance(each, HTTPRoute):
-                    yield each
-                else:
-                    what = f"this match can never hold below {bound.config}'s delegate"
-                    findings.warn(
-                        codes.IMPOSSIBLE_DELEGATE,
-                        each,
-                        what,
-                        f"the route is left out; the root matches at {route.where}",
-                    )
+def _delegates_of(bound: Bound) -> Iterator[tuple[str, str]]:
+    """Namespace and name of each that it delegates to."""
+    for route in bound.http:
+        if route.delegate is not None:
+            yield route.delegate.namespace or bound.namespace, route.delegate.name or ""
+
+
+def _whole(bound: Bound, delegates: Mapping[tuple[str, str], Bound], steps: Steps) -> Bound:
+    """With the routes of those that it delegates to."""
+    keys = tuple(_delegates_of(bound))
+    if not keys:
+        return bound
+    known = {key: delegates[key] for key in keys if key in delegates}
+    # The names of all are for hints only.
+    names = tuple(delegates) if len(known) < len(set(keys)) else ()
+    return steps.judged(("whole", bound.namespace, bound.name), _with_delegates, bound, known, names)
+
+
+def _with_delegates(
+    bound: Bound, delegates: Mapping[tuple[str, str], Bound], names: tuple[tuple[str, str], ...], findings: Findings
+) -> Bound:
+    return replace(bound, http=tuple(_delegated(bound, delegates, names, findings)))
+
+
+def _delegated(
+    bound: Bound, delegates: Mapping[tuple[str, str], Bound], names: tuple[tuple[str, str], ...], findings: Findings
+) -> Iterator[HTTPRoute]:
+    for route in bound.http:
+        if route.delegate is None:
+            yield route
+            continue
+        namespace = route.delegate.namespace or bound.namespace
+        name = route.delegate.name or ""
+        delegate = delegates.get((namespace, name))
+        if delegate is None:
+            known = [each for space, each in names if space == namespace]
+            what = f"there is no VirtualService {namespace}/{name} without hosts to delegate to"
+            findings.problem(route.delegate.at("name"), what, nearest(name, known))
+            continue
+        if not is_exported(delegate.export_to, namespace, bound.namespace):
+            what = f"VirtualService {namespace}/{name} is not exported to {bound.namespace}"
+            findings.problem(route.delegate.where, what, "Istio leaves the route out without a word")
+            continue
+        for each in below(route, delegate.http):
+            if isinstance(each, HTTPRoute):
+                yield each
+            else:
+                what = f"this match can never hold below {bound.config}'s delegate"
+                findings.warn(
+                    codes.IMPOSSIBLE_DELEGATE,
+                    each,
+                    what,
+                    f"the route is left out; the root matches at {route.where}",
+                )
 
 
 def indexed(bound: Iterable[Bound]) -> Seen:
@@ -191,7 +212,7 @@ def _exposure(bound: Bound, namespace: str) -> int:
     return 0 if bound.namespace == namespace and set(bound.export_to) <= {".", namespace} else 1
 
 
-def _bound(written: VirtualService, settings: Settings) -> Bound:
+def _bound(written: VirtualService, settings: Settings, _findings: Findings) -> Bound:
     spec, namespace = written.spec, written.namespace
     return Bound(
         name=written.name,

@@ -71,7 +71,9 @@ def meant(
     written: Written, placements: Mapping[str, Placement] | None = None, memo: Memo | None = None
 ) -> tuple[Mesh, tuple[Problem, ...]]:
     """The mesh that is meant, and warnings of what was probably not. Raises Problems, MeshError if it is too large."""
-    resolution = (memo or Memo()).made("mesh", _resolved, written, placements or {})
+    kept = memo or Memo()
+    resolve_again = partial(_resolved, kept.made("parts of the mesh", Memo))
+    resolution = kept.made("mesh", resolve_again, written, placements or {})
     problems = (*resolution.problems, *patching.problems(resolution.mesh.patches))
     if problems:
         raise Problems(problems)
@@ -138,9 +140,9 @@ def _placed(design: Design, placements: Mapping[str, Placement], memo: Memo | No
     return meant(design.written, places, memo)[0]
 
 
-def _resolved(written: Written, placements: Mapping[str, Placement]) -> Resolution:
+def _resolved(memo: Memo, written: Written, placements: Mapping[str, Placement]) -> Resolution:
     require_room(written.documents, written.replicas)
-    return resolve(written.documents, placements, written.replicas, written.beside)
+    return resolve(written.documents, placements, written.replicas, written.beside, memo)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def compiled(written: Written) -> Compiled:
 
     Raises Problems where a patch holds what is no message of Envoy's.
     """
-    found = _resolved(written, {})
+    found = _resolved(Memo(), written, {})
     unreadable = tuple(patching.problems(found.mesh.patches))
     if unreadable:
         raise Problems(unreadable)

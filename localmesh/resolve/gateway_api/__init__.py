@@ -6,6 +6,6 @@ Source: istiod's conversion of gateway.networking.k8s.io (pilot/pkg/config/kube/
 """
 
 from localmesh.resolve.gateway_api.attachments import Attachments, attachments
-from localmesh.resolve.gateway_api.deployments import deployed
+from localmesh.resolve.gateway_api.deployments import beside, deployed
 
-__all__ = ["Attachments", "attachments", "deployed"]
+__all__ = ["Attachments", "attachments", "beside", "deployed"]

@@ -21,7 +21,7 @@ from localmesh.resolve.virtual_services import Bound
 Route = HTTPRoute | GRPCRoute
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Attachments:
     """What istiod makes of the Gateway API: Gateways that Services' pods open, and VirtualServices of one host each."""
 

@@ -17,13 +17,16 @@ from localmesh.resolve.pods import GATEWAY_NAME
 STATUS_PORT = 15021
 
 
-def deployed(documents: Documents) -> Documents:
-    """The documents, and those that Istio would create in a cluster; what is written by hand under a name stays."""
-    managed = [each for each in served(documents) if is_managed(each)]
-    if not managed:
+def deployed(documents: Documents) -> tuple[Resource, ...]:
+    """The documents that Istio would create in a cluster for these Gateways and their classes."""
+    return tuple(each for gateway in served(documents) if is_managed(gateway) for each in _made(gateway))
+
+
+def beside(documents: Documents, made: tuple[Resource, ...]) -> Documents:
+    """The documents, and those that were made; what is written by hand under a name stays."""
+    if not made:
         return documents
     written = {(type(each), each.namespace, each.name) for each in documents.resources}
-    made = (each for gateway in managed for each in _made(gateway))
     missing = tuple(each for each in made if (type(each), each.namespace, each.name) not in written)
     return replace(documents, resources=documents.resources + missing)
 

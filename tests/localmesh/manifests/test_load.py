@@ -9,6 +9,7 @@ from localmesh.manifests import load
 from localmesh.manifests.istio import Gateway, VirtualService
 from localmesh.manifests.kubernetes import Namespace, Pod, Service
 from localmesh.manifests.record import Record
+from localmesh.memo import Memo
 from tests.localmesh.manifests.documents import accepted, document, refused
 
 NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}\n"
@@ -247,3 +248,36 @@ def test_a_thousand_documents_keep_their_order_and_place() -> None:
     found = accepted(text).of(VirtualService)
     assert [each.name for each in found] == [f"s{number:04d}" for number in range(1000)]
     assert found[-1].where.line == 999 * 5 + 1
+
+
+def test_of_a_saved_file_those_documents_are_read_again_that_say_something_else_or_have_moved(tmp_path: Path) -> None:
+    file, memo = tmp_path / "names.yaml", Memo()
+    names = [NAMESPACE % name for name in "abcd"]
+
+    def read() -> list[tuple[int, int]]:
+        memo.next_round()
+        file.write_text("---\n".join(names))
+        return [(id(each), each.where.line) for each in load([tmp_path], memo).of(Namespace)]
+
+    before = read()
+    names[1] = NAMESPACE % "x"
+    other = read()
+    assert [one == two for one, two in zip(before, other, strict=True)] == [True, False, True, True]
+    names[2] = f"# pushed down\n{names[2]}"
+    moved = read()
+    assert [one == two for one, two in zip(other, moved, strict=True)] == [True, True, False, False]
+    assert [line for _, line in moved] == [1, 5, 10, 14]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        ("a: [1\n---\nb: 2\n", 2, "did not find expected ',' or ']'"),
+        ("a: 1\n---\nb: 'no end\n---\nc: 3\n", 4, "found unexpected document indicator"),
+        ("%YAML 1.1\n---\na: 1\n---\nb: [\n", 6, "did not find expected node content"),
+        ("a: |\n  text\n--- b: 1\n--- }\n", 3, "mapping values are not allowed"),
+    ],
+)
+def test_what_is_no_yaml_is_told_where_it_is_in_the_whole_file(text: str, line: int, what: str) -> None:
+    (problem,) = [each for each in refused(text) if "not YAML" in each.what]
+    assert (problem.where.line, what in problem.what) == (line, True), str(problem)
