@@ -47,7 +47,11 @@ def bootstrap(node_id: str, cluster: str, admin_socket: str, xds_socket: str) ->
         # Histograms are told as of the last flush; Envoy's own 5 s are long for who looks.
         stats_flush_interval=duration(FLUSH_STATISTICS_SECONDS),
         layered_runtime=bootstrap_pb2.LayeredRuntime(
-            layers=[bootstrap_pb2.RuntimeLayer(name="static", static_layer=runtime)]
+            layers=[
+                bootstrap_pb2.RuntimeLayer(name="static", static_layer=runtime),
+                # As istio's agent has it: a person may try another value while it runs.
+                bootstrap_pb2.RuntimeLayer(name="admin", admin_layer=bootstrap_pb2.RuntimeLayer.AdminLayer()),
+            ]
         ),
     )
 

@@ -40,6 +40,13 @@ def pods(state: Path) -> tuple[PodInfo, ...]:
     )
 
 
+def sockets(state: Path, pod: str) -> Path:
+    """The folder of a pod's Unix sockets, `admin.sock` among them."""
+    with _asked(state) as mesh:
+        listed = mesh.GetStatus(GetStatusRequest()).pods
+    return next(Path(each.sockets) for each in listed if f"{each.namespace}/{each.name}" == pod)
+
+
 def kill(state: Path, pod: str, signal: int, container: str = "") -> None:
     """Send a signal to a pod's programs, or to one of them."""
     with _asked(state) as mesh:

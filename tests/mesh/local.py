@@ -1,10 +1,13 @@
 """The mesh on this machine: `localmesh`, on a copy of deploy/ with the lab beside it."""
 
+import http.client
 import json
 import shutil
 import signal as signals
+import socket
 import subprocess
 import sys
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -101,6 +104,25 @@ class LocalMesh:
     def kill_proxy(self, pod: str) -> None:
         """The pod's Envoy."""
         control.kill(self.state, pod, signals.SIGKILL, "envoy")
+
+    @contextmanager
+    def runtime(self, pod: str, key: str, value: str) -> Iterator[None]:
+        """Set a runtime value of a pod's Envoy by its admin interface; at the end it is as before.
+
+        https://www.envoyproxy.io/docs/envoy/latest/configuration/operations/runtime
+        """
+        try:
+            self._set_runtime(pod, key, value)
+            yield
+        finally:
+            self._set_runtime(pod, key, "")
+
+    def _set_runtime(self, pod: str, key: str, value: str) -> None:
+        connection = http.client.HTTPConnection("localhost", timeout=10)
+        with socket.socket(socket.AF_UNIX) as connection.sock:
+            connection.sock.connect(str(control.sockets(self.state, pod) / "admin.sock"))
+            connection.request("POST", f"/runtime_modify?{urllib.parse.urlencode({key: value})}")
+            assert connection.getresponse().status == http.HTTPStatus.OK
 
     def scale(self, workload: str, replicas: int) -> None:
         """Returns when they are ready."""

@@ -4,9 +4,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.mesh.logs import Line
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "failures.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "failures.md"
 _TERMINATION = "connection_termination_details"
 _ENTRY = re.compile(
     r"(?m)^### (?P<title>(?:`[^`]+` ?)+)\n\nSeen by the caller as (?P<seen>.+); logged by (?P<where>.+)\.\n\n"
@@ -46,3 +48,14 @@ def entries() -> dict[str, Entry]:
         found[title] = Entry(title, fields, each["seen"].strip("`"), each["where"])
     assert len(found) == text.count("\n### "), "an entry of another form, or twice the same"
     return found
+
+
+ENTRIES = entries()
+
+
+def shows(*titles: str) -> pytest.MarkDecorator:
+    """The test makes these entries happen, one at a time; it gets it as `entry`."""
+    return pytest.mark.parametrize("entry", titles, indirect=True)
+
+
+OUTSIDE = pytest.mark.local("what lives outside is a server of the tests' own process, which no pod reaches")
