@@ -16,10 +16,12 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 # What a span takes beside its bytes: its record, its texts, its source, its place in a trace (a test measures it).
 RECORD_BYTES = 1000
 _CODES = {str(code.value[0]): code.name for code in grpc.StatusCode}
-# What is called, and how a call ended: by Envoy, by OpenTelemetry's older conventions for RPC, by the stable ones.
-_PATH = "grpc.path"
+# What is called, and how a call ended: by Envoy, by OpenTelemetry's older conventions for RPC, by the stable ones. Of a
+# single attempt Envoy does not tell the path: deploy/istio/telemetry.yaml adds it to every span as `method`.
+_PATHS = ("grpc.path", "method")
 _STATUS = ("grpc.status_code", "rpc.grpc.status_code", "rpc.response.status_code")
-_ASKED = frozenset({_PATH, *_STATUS})
+_ASKED = frozenset({*_PATHS, *_STATUS})
+_HEALTH = "grpc.health.v1.Health/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +57,14 @@ class Span:
 def received(export: bytes) -> list[Span]:
     """The spans of a serialized ExportTraceServiceRequest. Raises ValueError if it is none.
 
-    One without a trace id or span id (16 and 8 bytes) is no span (OTLP's rule) and left out.
+    One without a trace id or span id (16 and 8 bytes) is no span (OTLP's rule) and left out. So is a health check's,
+    whoever made it: Istio's Telemetry cannot say of which paths proxies shall make spans, and nobody asks for these.
     """
     try:
         request = ExportTraceServiceRequest.FromString(export)
     except DecodeError as error:
         raise ValueError(f"no ExportTraceServiceRequest: {error}") from error
-    return list(spans_of(request.resource_spans))
+    return [span for span in spans_of(request.resource_spans) if not span.what.lstrip("/").startswith(_HEALTH)]
 
 
 def spans_of(groups: Iterable[trace_pb2.ResourceSpans]) -> Iterator[Span]:
@@ -101,7 +104,7 @@ def _span(span: trace_pb2.Span, source: Source) -> Span:
         trace=span.trace_id.hex(),
         id=span.span_id.hex(),
         parent=span.parent_span_id.hex(),
-        what=asked.get(_PATH) or span.name,
+        what=next((asked[path] for path in _PATHS if asked.get(path)), span.name),
         begin=span.start_time_unix_nano,
         end=span.end_time_unix_nano,
         status=status,

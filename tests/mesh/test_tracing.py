@@ -17,6 +17,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from protos.chat.v1.chat_pb2 import SendMessageRequest
+from protos.user.v1.user_pb2 import GetUserRequest
 from tests.kit import Limit, eventually
 from tests.mesh.backend import Mesh, Refused
 from tests.mesh.conftest import Lab, Somebody, bearer
@@ -182,14 +183,27 @@ async def test_who_says_that_a_call_is_not_sampled_is_obeyed(traced: Traced, lab
         traced.command("trace", unsampled.split("-")[1])
 
 
-@LOCAL
-async def test_probes_make_no_trace(traced: Traced, channel: grpc.aio.Channel) -> None:
-    """Every app is asked each second since the mesh has started; a person's own health check is a call like others."""
+async def test_a_health_check_through_the_gateway_makes_no_trace(
+    traced: Traced, somebody: Somebody, channel: grpc.aio.Channel
+) -> None:
+    """Though its caller asks for one. The call after it, on the same connection and so by the same thread, has one."""
     await HealthStub(channel).Check(HealthCheckRequest(), metadata=(traced.header,), timeout=10)
-    await eventually(traced.spans, what="the call through the gateway in the store")
+    after = Traced(traced.mesh, secrets.token_hex(16), traced.caller)
+    await somebody.users.GetUser(
+        GetUserRequest(id=somebody.id), metadata=(*somebody.metadata, after.header), timeout=10
+    )
+    whole = (("gateway.mesh", SERVER), ("gateway.mesh", CLIENT), ("user.mesh", SERVER))
+    await eventually(lambda: path(after.spans(), traced.caller, *whole), what="the trace of the call after it")
+    assert traced.spans() == []
+
+
+@LOCAL
+async def test_probes_make_no_trace(traced: Traced, lab: Lab) -> None:
+    """Every app is asked each second since the mesh has started."""
+    await lab.call({}, headers=dict([traced.header]))
+    await eventually(traced.spans, what="a call in the store")
     listed = json.loads(traced.command("traces", "--json", "--limit", "100000"))["traces"]
-    probes = [each for each in listed if "grpc.health" in each["name"] and each["id"] != traced.id]
-    assert [each for each in probes if not each["service"].startswith("gateway")] == []
+    assert [each for each in listed if "grpc.health" in each["name"]] == []
 
 
 @LOCAL
