@@ -1,5 +1,6 @@
 """`make kind-up`: every step finds what is there and does the rest, so it may be run again from wherever it ended."""
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from deploy.kind import cluster, definitions, doctor, images, istio, overlay, ready
 from deploy.kind.commands import Failed
 from deploy.kind.kubectl import Kubectl
-from deploy.kind.settings import Settings
+from deploy.kind.settings import ROOT, Settings
 from deploy.kind.ways import GATEWAY, PAGES
 
 Tell = Callable[[str], None]
@@ -32,10 +33,17 @@ class Step:
 def up(settings: Settings, tell: Tell) -> None:
     """All steps. Raises Failed after telling what one would look at."""
     follow(steps(settings, tell), Kubectl(settings.context), tell)
-    tell(CALL.format(context=settings.context, port=GATEWAY.opened_at(settings)))
-    for name in settings.components:
-        if name in PAGES:
-            tell(f"  make kind-{name:<12} its page, at 127.0.0.1:{PAGES[name].here}")
+    tell(how_to_call(settings))
+
+
+def how_to_call(settings: Settings) -> str:
+    """What a person reads at the end. Where components change Istio's documents, an edit is applied with them."""
+    asked = [name for name in settings.components if name in PAGES]
+    pages = "".join(f"  make kind-{name:<11} its page, at 127.0.0.1:{PAGES[name].here}\n" for name in asked)
+    whole = definitions.NEEDED_BY.intersection(settings.components)
+    policies = os.path.relpath(settings.work, ROOT) if whole else "deploy/istio"
+    port = GATEWAY.opened_at(settings)
+    return CALL.format(port=port, pages=pages, context=settings.context, policies=policies)
 
 
 CALL = """
@@ -43,10 +51,10 @@ Everything runs. Next:
 
   make kind-forward     the gateway at 127.0.0.1:{port}, until Ctrl-C; then in another terminal
   make demo             or any client: python -m clients --help
-  make kind-test        the tests of tests/mesh, against this cluster
+{pages}  make kind-test        the tests of tests/mesh, against this cluster
   make kind-down        nothing is left
 
-An edited policy: kubectl --context {context} apply -k deploy/istio
+An edited policy: kubectl --context {context} apply -k {policies}
 """
 
 

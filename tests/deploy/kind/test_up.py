@@ -222,3 +222,14 @@ def test_what_the_components_share_comes_with_the_first_of_them(world: World, se
     applied = json.loads((settings.work / "kustomization.yaml").read_text())["components"]
     ends = [each.partition("deploy/")[2] for each in applied]
     assert ends == ["observability", "components/kind", "observability/jaeger", "observability/prometheus"]
+
+
+@pytest.mark.parametrize(
+    ("components", "folder"), [(("kind", "jaeger"), "deploy/istio"), (("gateway-api",), "build/kind/test")]
+)
+def test_at_the_end_one_reads_how_to_look_and_what_to_edit(components: tuple[str, ...], folder: str) -> None:
+    """What a component has taken out of deploy/istio, an edit must not bring back."""
+    said = up.how_to_call(Settings.read({"CLUSTER": "test", "COMPONENTS": " ".join(components), "PORT": "9080"}))
+    assert f"kubectl --context kind-test apply -k {folder}\n" in said
+    assert "gateway at 127.0.0.1:9080" in said
+    assert ("make kind-jaeger" in said) == ("jaeger" in components)
