@@ -39,6 +39,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml $(VENV)/bin/python
 
 $(VENV)/.stubs: $(PROTOS) protos/generate.py $(VENV)/.installed
 	@$(BIN)/python -m protos.generate
+	@$(BIN)/python -m compileall -q buf clients localmesh protos services  # so that the first start need not
 	@touch $@
 
 # xds-protos carries older modules under opentelemetry-proto's names, without what the exporter imports: of the two, the
