@@ -1,7 +1,7 @@
 """Spans on their way out, through the standard OTLP exporter (gRPC), which no call, start or end waits for.
 
-The SDK's batch processor holds at most OTEL_BSP_MAX_QUEUE_SIZE spans and drops the oldest of more; a thread of its own
-sends them. Where they go, OTEL_EXPORTER_OTLP_ENDPOINT says (`http://host:port` is plaintext) with its siblings:
+At most OTEL_BSP_MAX_QUEUE_SIZE spans wait for the SDK's thread that sends them; of more the newest are dropped, which
+is counted and said. Where they go, OTEL_EXPORTER_OTLP_ENDPOINT says (`http://host:port` is plaintext), with siblings:
 https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 """
 
@@ -11,16 +11,15 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from prometheus_client import CollectorRegistry, Counter
 
 from services.common import semconv
 
 log = logging.getLogger(__name__)
 
-# They tell of each try and each dropped span; what a person needs of that, this module says once.
+# They tell of each try; what a person needs of that, this module says once.
 _THEIR_EXPORTS = "opentelemetry.exporter.otlp.proto.grpc.exporter"
-_THEIR_QUEUE = "opentelemetry.sdk._shared_internal"
 
 
 class _Leaving(Protocol):
@@ -57,13 +56,32 @@ class Export(SpanExporter):
         what = "Spans that left, or were lost on the way (error_type)."
         exported = Counter(semconv.SPANS_EXPORTED, what, ("error_type",), registry=registry)
         self._taken, self._missed = exported.labels(""), exported.labels(semconv.LOST)
+        processed = Counter(
+            semconv.SPANS_PROCESSED, "Spans that ended (error_type).", ("error_type",), registry=registry
+        )
+        self._queued, self._dropped = processed.labels(""), processed.labels(semconv.QUEUE_FULL)
+        self._waiting = 0  # spans, queued or being sent
+        self._full = False
         self._exporter: _Leaving | None = None
         self._lock = threading.Lock()
         self._over = False
         self.lost = 0  # spans, since the collector is away
         _words.text = ""
         logging.getLogger(_THEIR_EXPORTS).addFilter(_words)
-        logging.getLogger(_THEIR_QUEUE).setLevel(logging.ERROR)
+
+    def may_wait(self, most: int) -> bool:
+        """Whether one more span may wait, where at most `most` may.
+
+        The first that may not is said in the log, and again only after all had left.
+        """
+        with self._lock:
+            fits = self._waiting < most
+            self._waiting += fits
+            said, self._full = self._full, self._full or not fits
+        (self._queued if fits else self._dropped).inc()
+        if not fits and not said:
+            log.warning("spans are dropped: %s wait to leave, and there is room for no more", most)
+        return fits
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Sends the spans, on the thread of the batch processor: it tries for OTEL_EXPORTER_OTLP_TIMEOUT seconds."""
@@ -73,13 +91,16 @@ class Export(SpanExporter):
         except Exception as error:  # whatever it is, the next spans get their chance
             _words.text = _words.text or f"{type(error).__name__}: {error}"
             result = SpanExportResult.FAILURE
+        with self._lock:
+            self._waiting -= len(spans)
+            self._full = self._full and self._waiting > 0
         if result is SpanExportResult.SUCCESS:
             if self.lost:
                 log.info("spans are taken again; %s were lost", self.lost)
             self.lost, _words.text = 0, ""
             self._taken.inc(len(spans))
         else:
-            if not self.lost and _words.text:  # without a word it was we who gave up
+            if not self.lost and not self._over:  # else it was we who gave up
                 log.warning("spans are lost until their collector takes them: %s", _words.text)
             self.lost += len(spans)
             self._missed.inc(len(spans))
@@ -104,3 +125,17 @@ class Export(SpanExporter):
                     return None
                 self._exporter = exporter
         return self._exporter
+
+
+class Queue(BatchSpanProcessor):
+    """The SDK's queue and its thread, which would drop the oldest spans of a full queue and tell only its own log."""
+
+    def __init__(self, export: Export) -> None:
+        super().__init__(export)
+        self._export = export
+        self._most = BatchSpanProcessor._default_max_queue_size()  # type: ignore[no-untyped-call]
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """A span that was recorded waits to be sent, if there is room."""
+        if span.context is not None and span.context.trace_flags.sampled and self._export.may_wait(self._most):
+            super().on_end(span)

@@ -44,6 +44,8 @@ DB_BUCKETS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
 # Of the SDK itself: https://opentelemetry.io/docs/specs/semconv/otel/sdk-metrics/
 SPANS_EXPORTED = "otel_sdk_exporter_span_exported_total"
 LOST = "lost"
+SPANS_PROCESSED = "otel_sdk_processor_span_processed_total"
+QUEUE_FULL = "queue_full"
 
 
 def rpc_duration(side: str) -> str:

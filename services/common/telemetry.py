@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from opentelemetry.propagate import set_global_textmap
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from services.common.export import Export
+from services.common.export import Export, Queue
 from services.common.gathering import Gathering
 from services.common.interceptors.metrics import CallMetrics
 from services.common.settings import SettingsError
@@ -68,7 +67,7 @@ def set_up(service: str, pod: str, *, version: str = "", exporter: str = "none")
     registry = CollectorRegistry()
     export = Export(registry)
     provider = TracerProvider(resource=resource)
-    provider.add_span_processor(BatchSpanProcessor(export))
+    provider.add_span_processor(Queue(export))
     return Telemetry(provider, export, registry)
 
 

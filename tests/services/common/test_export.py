@@ -46,6 +46,11 @@ def _exported(telemetry: Telemetry, error_type: str) -> float:
     return telemetry.registry.get_sample_value("otel_sdk_exporter_span_exported_total", {"error_type": error_type}) or 0
 
 
+def _processed(telemetry: Telemetry, error_type: str) -> float:
+    name = "otel_sdk_processor_span_processed_total"
+    return telemetry.registry.get_sample_value(name, {"error_type": error_type}) or 0
+
+
 def _free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -94,15 +99,32 @@ async def test_a_collector_that_is_away_is_said_once_and_its_return_too(told: Ca
     assert not [line for line in said() if line["logger"].startswith("opentelemetry")]
 
 
-async def test_more_spans_than_fit_are_dropped_without_a_word(told: Callable[..., Telemetry]) -> None:
-    """The queue is bounded, and what it drops costs no log line each."""
+async def test_what_there_is_no_room_for_is_dropped_counted_and_said_once(told: Callable[..., Telemetry]) -> None:
+    """A collector that does not answer: nothing leaves the queue."""
     stream = io.StringIO()
-    with logs.to_stdout(level="debug", pod="p", version="v", stream=stream):
-        telemetry = told(_free_port(), BSP_MAX_QUEUE_SIZE="16", BSP_MAX_EXPORT_BATCH_SIZE="8")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        logs.to_stdout(level="debug", pod="p", version="v", stream=stream),
+    ):
+        port = silent.getsockname()[1]
+        telemetry = told(port, BSP_MAX_QUEUE_SIZE="16", BSP_MAX_EXPORT_BATCH_SIZE="8", EXPORTER_OTLP_TIMEOUT="60")
         for _ in range(1000):
             _span(telemetry, "x")
+        assert (_processed(telemetry, ""), _processed(telemetry, "queue_full")) == (16, 984)
         await telemetry.close(0.1)
-    assert stream.getvalue().count("\n") <= 1
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["event"] == "spans are dropped: 16 wait to leave, and there is room for no more"
+
+
+async def test_there_is_room_again_for_as_many_as_have_left(told: Callable[..., Telemetry]) -> None:
+    collector = Collector()
+    with listening(collector) as port:
+        telemetry = told(port, BSP_MAX_QUEUE_SIZE="4", BSP_MAX_EXPORT_BATCH_SIZE="4")
+        for turn in range(1, 4):
+            for _ in range(4):
+                _span(telemetry, "x")
+            await eventually(lambda: _exported(telemetry, "") == 4 * turn, what="all have left")  # noqa: B023
+    assert (_processed(telemetry, ""), _processed(telemetry, "queue_full")) == (12, 0)
 
 
 async def test_an_end_waits_no_longer_than_it_may_for_a_collector_that_never_answers(
