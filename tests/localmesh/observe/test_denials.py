@@ -9,22 +9,13 @@ from localmesh.manifests.load import loads
 from localmesh.observe.denials import Reason, Refused, explained
 from localmesh.observe.policies import History, Policy, policies
 from localmesh.resolve import resolve
+from tests.localmesh.observe.bundle import NAMESPACE, line, workload
 
 POD, CHAT = "mesh/user-0", "spiffe://cluster.local/ns/mesh/sa/chat"
-BUNDLE = """
-apiVersion: v1
-kind: Namespace
-metadata: {name: mesh, labels: {istio-injection: enabled}}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: user, namespace: mesh}
-spec:
-  selector: {matchLabels: {app: user}}
-  template:
-    metadata: {labels: {app: user}}
-    spec: {containers: [{name: user, image: localmesh/user}]}
----
+BUNDLE = (
+    NAMESPACE
+    + workload("user")
+    + """---
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
 metadata: {name: strict, namespace: istio-system}
@@ -70,16 +61,13 @@ kind: RequestAuthentication
 metadata: {name: tokens, namespace: mesh}
 spec: {jwtRules: [{issuer: them, jwksUri: "https://them.example/jwks"}]}
 """
+)
 
 
 @pytest.fixture(scope="module")
 def known() -> tuple[Policy, ...]:
     documents = loads(BUNDLE, "security.yaml")
     return policies(documents, resolve(documents).mesh, History())
-
-
-def _line(text: str) -> int:
-    return next(number for number, line in enumerate(BUNDLE.splitlines(), 1) if text in line)
 
 
 def _at(details: str) -> Refused:
@@ -91,12 +79,16 @@ def test_a_rule_that_denies_is_named_with_file_and_line(known: tuple[Policy, ...
     assert denial is not None
     (acted,) = denial.acted
     assert denial.reason is Reason.RULE
-    assert (acted.where.file, acted.where.line, acted.where.path) == ("security.yaml", _line("/b"), "spec.rules[1]")
+    assert (acted.where.file, acted.where.line, acted.where.path) == (
+        "security.yaml",
+        line(BUNDLE, "/b"),
+        "spec.rules[1]",
+    )
     assert acted.says == "to paths /b"
     assert str(denial) == (
         f"{POD} refused /user.v1.UserService/ListUsers from {CHAT}: "
         "rule 2 of AuthorizationPolicy mesh/never denies it\n"
-        f"  AuthorizationPolicy mesh/never (security.yaml:{_line('/b')}): to paths /b"
+        f"  AuthorizationPolicy mesh/never (security.yaml:{line(BUNDLE, '/b')}): to paths /b"
     )
 
 

@@ -4,30 +4,13 @@ from localmesh.errors import Problem, Where
 from localmesh.manifests.load import loads
 from localmesh.observe.policies import History, Policy, policies
 from localmesh.resolve import resolve
+from tests.localmesh.observe.bundle import NAMESPACE, line, workload
 
-BUNDLE = """
-apiVersion: v1
-kind: Namespace
-metadata: {name: mesh, labels: {istio-injection: enabled}}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: user, namespace: mesh}
-spec:
-  selector: {matchLabels: {app: user}}
-  template:
-    metadata: {labels: {app: user}}
-    spec: {containers: [{name: user, image: localmesh/user}]}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: chat, namespace: mesh}
-spec:
-  selector: {matchLabels: {app: chat}}
-  template:
-    metadata: {labels: {app: chat}}
-    spec: {containers: [{name: chat, image: localmesh/chat}]}
----
+BUNDLE = (
+    NAMESPACE
+    + workload("user")
+    + workload("chat")
+    + """---
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
 metadata: {name: everywhere, namespace: istio-system}
@@ -55,6 +38,7 @@ spec:
       when: [{key: "request.headers[x-a]", values: ["1"], notValues: ["2", "3"]}]
     - {}
 """
+)
 
 
 def _by_name(text: str, history: History | None = None) -> dict[str, Policy]:
@@ -87,7 +71,7 @@ def test_each_rule_has_its_place_and_says_what_it_asks_for() -> None:
     assert policy.action == "DENY"
     first, second = policy.rules
     assert (first.where.file, first.where.path) == ("bundle.yaml", "spec.rules[0]")
-    assert first.where.line == next(number for number, line in enumerate(BUNDLE.splitlines(), 1) if "- from" in line)
+    assert first.where.line == line(BUNDLE, "- from")
     assert first.says == (
         "from principals a | b, notNamespaces c; to methods POST, paths /x or ports 1; "
         "when request.headers[x-a] = 1 and request.headers[x-a] ≠ 2 | 3"
@@ -109,14 +93,10 @@ def test_a_document_that_comes_back_holds_since_it_came_back() -> None:
     assert [each.applied_at for each in _by_name(BUNDLE, history).values()] == [1.0, 1.0, 3.0]
 
 
-def _at(text: str) -> int:
-    return next(number for number, line in enumerate(BUNDLE.splitlines(), 1) if text in line)
-
-
 def test_the_last_refusal_is_told_of_the_document_that_it_was_for_also_after_it_was_mended() -> None:
-    wrong = Problem(Where("bundle.yaml", _at("action: DENY")), "no")
-    worse = Problem(Where("bundle.yaml", _at("from:")), "still no")
-    other = Problem(Where("bundle.yaml", _at("{host:")), "not here")
+    wrong = Problem(Where("bundle.yaml", line(BUNDLE, "action: DENY")), "no")
+    worse = Problem(Where("bundle.yaml", line(BUNDLE, "from:")), "still no")
+    other = Problem(Where("bundle.yaml", line(BUNDLE, "{host:")), "not here")
     texts = {"bundle.yaml": BUNDLE}
     history = History().in_force(loads(BUNDLE), 1.0).refused([wrong, other], 2.0, texts).refused([worse], 3.0, texts)
     documents = loads(BUNDLE, "bundle.yaml")
