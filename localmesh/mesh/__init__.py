@@ -46,6 +46,11 @@ class Mesh:
         """What is said for the whole mesh, without anything in it: all of it that one pod's configuration reads."""
         return replace(self, pods=(), services=(), workloads=(), patches=(), credentials={})
 
+    @property
+    def as_run(self) -> "Mesh":
+        """What of it is started: its pods, and the names that their programs dial."""
+        return replace(self, pods=tuple(pod.as_run for pod in self.pods), authorizers=(), patches=(), credentials={})
+
     @cached_property
     def _by_key(self) -> Mapping[str, Pod]:
         return {pod.key: pod for pod in self.pods}

@@ -148,6 +148,12 @@ class Pod:
         return f"{self.namespace}/{self.name}"
 
     @property
+    def as_run(self) -> "Pod":
+        """Itself without what its proxy is told: what is started for it is made of this."""
+        bare = replace(self.without_peers, access=(), jwt=(), patches=(), inbound=(), servers=())
+        return replace(bare, server_telemetry=Telemetry(), client_telemetry=Telemetry())
+
+    @property
     def without_peers(self) -> "Pod":
         """Itself, calling nobody: what it takes calls with is made of this."""
         return replace(self, outbound=Outbound())

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from localmesh.errors import MeshError, Problem, Problems
 from localmesh.manifests import Documents, load
-from localmesh.memo import Memo
+from localmesh.memo import Itself, Memo
 from localmesh.mesh import Mesh, Placement, Pod, Service
 from localmesh.resolve import Resolution, resolve
 from localmesh.runtime.dirs import Dirs
@@ -26,7 +26,7 @@ from localmesh.up.room import require_room
 from localmesh.xds import patching
 from localmesh.xds.capture import capture
 from localmesh.xds.compile import compile as compile_pod
-from localmesh.xds.compile import own
+from localmesh.xds.parts import Parts
 from localmesh.xds.reach import reachable
 from localmesh.xds.readiness import with_endpoints
 from localmesh.xds.snapshot import Snapshot
@@ -63,7 +63,7 @@ def read(
 ) -> Written:
     """The documents of these files and folders. `collector`: where spans go (up.collectors). Raises Problems."""
     documents = load(paths, memo)
-    local = local_run(documents)
+    local = (memo or Memo()).made("local run", lambda _: local_run(documents), Itself(documents.local))
     return Written(documents, local, replicas or {}, collectors.services(local.collectors, collector))
 
 
@@ -83,7 +83,7 @@ def meant(
 def checked(written: Written, where: Dirs) -> Design:
     """All that can be found wrong without a machine to run on. Raises Problems."""
     mesh, warnings = meant(written)
-    plans = plan(mesh, written.local, imagined(where, mesh)) if written.documents.local else ()
+    plans = plan(mesh.as_run, written.local, imagined(where, mesh)) if written.documents.local else ()
     return Design(written, mesh, plans, warnings)
 
 
@@ -100,27 +100,42 @@ def designed(
     mesh, warnings = meant(written, placements, memo)
     if not mesh.workloads:
         raise MeshError("there is nothing to run: no Deployment and no StatefulSet", "name all files of the mesh")
-    return Design(written, mesh, plan(mesh, written.local, machine(mesh, written.local)), warnings)
+    kept = memo or Memo()
+    plans = kept.made("plan", plan, mesh.as_run, written.local, machine(mesh, written.local))
+    return Design(written, mesh, plans, warnings)
 
 
 def configured(design: Design, placements: Mapping[str, Placement], memo: Memo | None = None) -> dict[str, Snapshot]:
     """A snapshot for each pod's proxy, with every other pod where it stands and as ready as it is. No secrets."""
     mesh, kept = _placed(design, placements, memo), memo or Memo()
-    wide = mesh.wide
-    made = {}
-    for each in design.plans:
-        whole = mesh.pod(each.key)
-        if each.envoy and whole is not None:
-            pod = reachable(whole, each.placement, wide.authorizers)
-            parts = kept.made(("parts of", each.key), Memo)
-            make = partial(_captured, parts)
-            made[each.key] = kept.made(("snapshot", each.key), make, wide, pod, each.placement)
-    return made
+    wide = kept.made("wide", lambda same: same, mesh.wide)
+    pods = {
+        each.key: (wide, pod, each.placement)
+        for each in design.plans
+        if each.envoy and (pod := mesh.pod(each.key)) is not None
+    }
+    made = kept.many("snapshots", partial(_captured, Memo()), pods)
+    return {key: one.snapshot for key, one in made.items()}
 
 
-def _captured(parts: Memo, wide: Mesh, pod: Pod, placement: Placement) -> Snapshot:
-    parts.next_round()
-    return capture(own(wide, pod, parts), wide, pod, placement, parts)
+@dataclass(frozen=True, slots=True)
+class _Captured:
+    """A pod's snapshot, with all that it was made of, and its parts."""
+
+    snapshot: Snapshot
+    source: tuple[Mesh, Pod, Placement]
+    parts: Memo
+
+
+def _captured(shared: Memo, before: _Captured | None, wide: Mesh, whole: Pod, placement: Placement) -> _Captured:
+    """`shared`: what has been made for the other pods."""
+    pod = reachable(whole, placement, wide.authorizers)
+    source = (wide, pod, placement)
+    if before is not None and before.source == source:  # what has changed is out of its reach
+        return before
+    parts = Parts(before.parts if before else Memo(), shared)
+    parts.own.next_round()
+    return _Captured(capture(wide, pod, placement, parts), source, parts.own)
 
 
 def refreshed(

@@ -19,16 +19,17 @@ from envoy.extensions.filters.listener.tls_inspector.v3 import tls_inspector_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm
 
 from localmesh.errors import Where
-from localmesh.memo import Memo
 from localmesh.mesh import Mesh
-from localmesh.mesh.patches import Direction
+from localmesh.mesh.patches import Direction, Patch
 from localmesh.mesh.placement import Dial, Placement
-from localmesh.mesh.pods import Pod, Proxy
-from localmesh.mesh.routes import RouteTable, Target
+from localmesh.mesh.pods import ConnectionListener, Outbound, Pod, Proxy
+from localmesh.mesh.routes import Target, VirtualHost, WeightedTarget
 from localmesh.mesh.services import Resolution
 from localmesh.mesh.upstreams import Simple, Upstream
 from localmesh.xds import clusters, dials, endpoints, managers, names, outbound, slots
+from localmesh.xds.compile import own
 from localmesh.xds.inbound import PLAIN_HTTP
+from localmesh.xds.parts import Parts
 from localmesh.xds.patching import added_clusters, patch_cluster, patch_listener, patch_route_table
 from localmesh.xds.reach import collectors
 from localmesh.xds.references import references
@@ -46,34 +47,33 @@ from localmesh.xds.snapshot import (
 from localmesh.xds.wire import ads, pack, socket_address
 
 
-def capture(snapshot: Snapshot, mesh: Mesh, pod: Pod, placement: Placement, memo: Memo | None = None) -> Snapshot:
-    """The snapshot as this pod's Envoy can run it here. Of the snapshot it reads no more than `compile.own` has.
-
-    With a memo of this pod's own, a part whose input is the same is not made again.
-    """
-    parts, alone, client = memo or Memo(), pod.without_peers, pod.as_client
+def capture(mesh: Mesh, pod: Pod, placement: Placement, parts: Parts | None = None) -> Snapshot:
+    """What is compiled for the pod (`compile.own`), as its Envoy can run it here."""
+    parts = parts or Parts()
+    snapshot = own(mesh, pod, parts.own)
+    alone, client = slots.listening(pod.without_peers), pod.as_client
     if pod.proxy is Proxy.NONE:
         return Snapshot.of({})
     listeners = snapshot.type(LISTENER)
     if pod.proxy is Proxy.GATEWAY:
-        opened = parts.made("gateway", _gateway, listeners, mesh, alone, placement)
+        opened = parts.own.made("gateway", _gateway, listeners, mesh, alone, placement)
         kept = {LISTENER: opened, CLUSTER: [], ENDPOINT: [], ROUTE: _needed_routes(opened, snapshot)}
     else:
-        taken = parts.made("inbound", _inbound, listeners, mesh, alone, placement)
+        taken = parts.own.made("inbound", _inbound, listeners, mesh, alone, placement)
         kept = _merge(taken, _dialed(mesh, pod, placement, parts))
     needs = {need for many in kept.values() for one in many for need in one.needs}
-    policies = parts.made("policies", slots.contents, mesh, alone)
+    policies = parts.alike(pod, "policies", slots.contents, mesh, pod.proxy, pod.access, pod.jwt)
     kept[EXTENSION] = [one for one in policies if (EXTENSION, one.name) in needs]
     needs |= {need for one in kept[EXTENSION] for need in one.needs}
     needed = {name for url, name in needs if url == CLUSTER} | {names.target_cluster(one) for one in collectors(pod)}
     for upstream in pod.outbound.upstreams:
         name = names.outbound_cluster(upstream.service.host, upstream.port.number, upstream.subset)
         if name in needed:
-            for url, one in parts.made(name, _upstream, upstream, mesh, client, placement.address):
+            for url, one in parts.own.made(name, _upstream, upstream, mesh, client, placement.address):
                 kept[url].append(one)
-    for cluster in clusters.constant(pod):
-        if cluster.name in needed and cluster.name == names.BLACK_HOLE:
-            kept[CLUSTER].append(resource(cluster.name, cluster))
+    if names.BLACK_HOLE in needed:
+        nowhere = (one for one in clusters.constant(pod) if one.name == names.BLACK_HOLE)
+        kept[CLUSTER] += [resource(one.name, one) for one in nowhere]
     kept[CLUSTER] += [resource(one.name, one) for one in added_clusters(pod.patches, pod.directions)]
     return Snapshot.of(_as_patched(kept) if pod.patches else kept)
 
@@ -175,29 +175,41 @@ def _listener(name: str, address: str, port: int, own: list[chains.FilterChain])
 # --- what the app dials ---------------------------------------------------------------------------------------------
 
 
-def _dialed(mesh: Mesh, pod: Pod, placement: Placement, parts: Memo) -> _Kept:
+def _dialed(mesh: Mesh, pod: Pod, placement: Placement, parts: Parts) -> _Kept:
     kept: _Kept = {LISTENER: [], ROUTE: []}
     client = pod.as_client
     for dial in placement.dials:
         host = dials.virtual_host(pod.outbound, dial)
         connection = dials.connection(pod.outbound, dial)
         if host is not None:
-            table = dials.route_table(host, dial)
-            places = origins_of(table.virtual_hosts)
-            kept[ROUTE].append(_dial_routes(table, pod, dial))
-            kept[LISTENER].append(parts.made(dial, _requests_listener, mesh, client, dial, table.name, places))
+            target = pod.outbound.by_target.get(Target(dial.host, dial.port))
+            alone = target is not None and target.port.protocol.is_sniffed
+            name = replace(dial, listen_address="", listen_port=0)
+            kept[ROUTE].append(parts.alike(pod, ("routes", name), _dial_routes, host, name, pod.patches, alone))
+            places = origins_of([host])
+            kept[LISTENER].append(parts.own.made(dial, _requests_listener, mesh, client, dial, places))
         elif connection is not None:
-            places = [route.where for route in connection.routes if route.where]
-            own = outbound.connection_chains(pod, connection).known
-            address = next(iter(connection.addresses), outbound.ANY)
-            kept[LISTENER].append(_dial_listener(dial, _patched(own, pod, address, dial.port), places))
+            known = {each.target: pod.outbound.by_target.get(each.target) for each in _targets(connection)}
+            calling = replace(client, outbound=Outbound(tuple(each for each in known.values() if each)))
+            kept[LISTENER].append(parts.own.made(dial, _connections_listener, calling, connection, dial))
     return kept
 
 
-def _requests_listener(mesh: Mesh, pod: Pod, dial: Dial, table: str, places: list[Where]) -> Resource:
-    name = names.listener(outbound.ANY, dial.port)
+def _targets(connection: ConnectionListener) -> Iterator[WeightedTarget]:
+    return (each for route in connection.routes for each in route.targets)
+
+
+def _requests_listener(mesh: Mesh, pod: Pod, dial: Dial, places: list[Where]) -> Resource:
+    name, table = names.listener(outbound.ANY, dial.port), names.dial_routes(dial.host, dial.port)
     own = [chains.FilterChain(filters=[outbound.manager(mesh, pod, name, table)])]
     return _dial_listener(dial, _patched(own, pod, outbound.ANY, dial.port), places)
+
+
+def _connections_listener(pod: Pod, connection: ConnectionListener, dial: Dial) -> Resource:
+    places = [route.where for route in connection.routes if route.where]
+    own = outbound.connection_chains(pod, connection).known
+    address = next(iter(connection.addresses), outbound.ANY)
+    return _dial_listener(dial, _patched(own, pod, address, dial.port), places)
 
 
 def _patched(own: list[chains.FilterChain], pod: Pod, address: str, port: int) -> list[chains.FilterChain]:
@@ -209,17 +221,17 @@ def _patched(own: list[chains.FilterChain], pod: Pod, address: str, port: int) -
     return list(known_as.filter_chains)
 
 
-def _dial_routes(table: RouteTable, pod: Pod, dial: Dial) -> Resource:
+def _dial_routes(host: VirtualHost, dial: Dial, patches: tuple[Patch, ...], alone: bool) -> Resource:
+    """`alone`: its protocol is unknown, so that in a cluster its listener and its table serve no other host."""
+    table = dials.route_table(host, dial)
     made, needs, places = route_table(table), clusters_of(table.virtual_hosts), origins_of(table.virtual_hosts)
-    if pod.patches:
-        # Patches know it by its name in a cluster: the port, and that of one host alone where the protocol is unknown.
-        target = pod.outbound.by_target.get(Target(dial.host, dial.port))
-        alone = target is not None and target.port.protocol.is_sniffed
+    if patches:
+        # Patches know it by its name in a cluster.
         made.name = f"{dial.host}:{dial.port}" if alone else str(dial.port)
-        patch_route_table(made, pod.patches, Direction.OUTBOUND)
+        patch_route_table(made, patches, Direction.OUTBOUND)
         made.name = table.name
         needs = references(made)
-        places = [*places, *(one.where for one in pod.patches if one.where)]
+        places = [*places, *(one.where for one in patches if one.where)]
     return resource(table.name, made, needs, places)
 
 

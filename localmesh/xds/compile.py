@@ -23,6 +23,7 @@ from localmesh.xds import clusters, endpoints, gateways, inbound, names, outboun
 from localmesh.xds.patching import added_clusters, patch_cluster, patch_listener, patch_route_table
 from localmesh.xds.references import references
 from localmesh.xds.routes import clusters_of, origins_of, route_table
+from localmesh.xds.slots import listening
 from localmesh.xds.snapshot import CLUSTER, ENDPOINT, LISTENER, ROUTE, Resource, Snapshot, resource
 
 
@@ -45,11 +46,11 @@ def own(mesh: Mesh, pod: Pod, memo: Memo | None = None) -> Snapshot:
     kept = memo or Memo()
     if pod.proxy is Proxy.GATEWAY:
         return Snapshot.of(
-            {LISTENER: kept.made("opened", _opened, mesh, pod.without_tables), ROUTE: list(_routes(pod))}
+            {LISTENER: kept.made("opened", _opened, mesh, listening(pod.without_tables)), ROUTE: list(_routes(pod))}
         )
     if pod.proxy is Proxy.NONE:
         return Snapshot.of({})
-    return Snapshot.of({LISTENER: kept.made("taken", _taken, mesh, pod.without_peers)})
+    return Snapshot.of({LISTENER: kept.made("taken", _taken, mesh, listening(pod.without_peers))})
 
 
 def _opened(mesh: Mesh, pod: Pod) -> list[Resource]:

@@ -15,7 +15,7 @@ from localmesh.errors import Where
 from localmesh.mesh import Mesh
 from localmesh.mesh.identity import Protocol
 from localmesh.mesh.pods import Pod, Proxy
-from localmesh.mesh.security import Action, Authorizer
+from localmesh.mesh.security import AccessPolicy, Action, Authorizer, JwtRule
 from localmesh.xds import authorizers, jwt, rbac
 from localmesh.xds.wire import boolean, pack
 
@@ -57,9 +57,16 @@ def kinds(mesh: Mesh) -> tuple[str, ...]:
 
 def policies(mesh: Mesh, pod: Pod) -> tuple[Policy, ...]:
     """The policy filters of a pod, in order; those without a policy are not there."""
+    return policies_of(mesh, pod.proxy, pod.access, pod.jwt)
+
+
+def policies_of(
+    mesh: Mesh, proxy: Proxy, rights: tuple[AccessPolicy, ...], issuers: tuple[JwtRule, ...]
+) -> tuple[Policy, ...]:
+    """All of a pod that its policy filters are made of."""
     asked: list[Policy] = []
     rules: list[Policy] = []
-    for access in rbac.access(pod.access, trust_domains(mesh), mesh.authorizers, tcp=False):
+    for access in rbac.access(rights, trust_domains(mesh), mesh.authorizers, tcp=False):
         if access.action is not Action.CUSTOM:
             rules.append(Policy(access.action.value, RBAC, access.http(), access.origins))
             continue
@@ -67,9 +74,9 @@ def policies(mesh: Mesh, pod: Pod) -> tuple[Policy, ...]:
         asked.append(Policy(kind, RBAC, access.http(), access.origins))
         if access.authorizer is not None:
             asked.append(question(access.authorizer))
-    tokens = jwt.authentication(pod.jwt, at_gateway=pod.proxy is Proxy.GATEWAY)
+    tokens = jwt.authentication(issuers, at_gateway=proxy is Proxy.GATEWAY)
     if tokens is not None:
-        asked.append(Policy("jwt", JWT, tokens, tuple(rule.where for rule in pod.jwt if rule.where)))
+        asked.append(Policy("jwt", JWT, tokens, tuple(rule.where for rule in issuers if rule.where)))
     return (*asked, *rules)
 
 

@@ -5,8 +5,8 @@ drain. A slot is always there, and without a policy its filter lets everything p
 one's end, are in force from the next call on.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from envoy.config.core.v3 import config_source_pb2, extension_pb2
 from envoy.extensions.filters.http.ext_authz.v3 import ext_authz_pb2
@@ -16,8 +16,9 @@ from envoy.extensions.filters.network.http_connection_manager.v3 import http_con
 from google.protobuf.message import Message
 
 from localmesh.mesh import Mesh
-from localmesh.mesh.pods import Pod
-from localmesh.xds.filters import Policy, asking, kinds, policies, question
+from localmesh.mesh.pods import Pod, Proxy
+from localmesh.mesh.security import AccessPolicy, JwtRule
+from localmesh.xds.filters import Policy, asking, kinds, policies, policies_of, question
 from localmesh.xds.references import references
 from localmesh.xds.snapshot import Resource, resource
 from localmesh.xds.wire import ads, pack
@@ -68,12 +69,28 @@ def in_slots(filters: Iterable[hcm.HttpFilter], known: Slots) -> list[hcm.HttpFi
     return [*made[:last], *waiting.values(), *made[last:]]
 
 
-def contents(mesh: Mesh, pod: Pod) -> list[Resource]:
+def listening(pod: Pod) -> Pod:
+    """The pod without the policies that slots hold for it: its listeners are made of this.
+
+    Those that judge connections are in the listeners themselves, and patches look for all of them there.
+    """
+    at_gateway = pod.proxy is Proxy.GATEWAY
+    by_connection = (not one.route_table for one in pod.servers) if at_gateway else _without_requests(pod)
+    return pod if pod.patches or any(by_connection) else replace(pod, access=(), jwt=())
+
+
+def _without_requests(pod: Pod) -> Iterator[bool]:
+    return (not port.protocol.is_http for port in pod.inbound if not port.passthrough)
+
+
+def contents(
+    mesh: Mesh, proxy: Proxy, rights: tuple[AccessPolicy, ...], issuers: tuple[JwtRule, ...]
+) -> list[Resource]:
     """What the slots hold: the policies, and in the others a filter that lets everything pass.
 
     A filter that asks is always the whole of it: it acts only where a rule before it has matched.
     """
-    found = {one.what: one for one in (*map(question, mesh.authorizers), *policies(mesh, pod))}
+    found = {one.what: one for one in (*map(question, mesh.authorizers), *policies_of(mesh, proxy, rights, issuers))}
     return [_content(what, found.get(what)) for what in kinds(mesh)]
 
 

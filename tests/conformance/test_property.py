@@ -12,7 +12,7 @@ from localmesh.manifests import loads
 from localmesh.mesh import Dial, Mesh, Placement
 from localmesh.resolve import resolve
 from localmesh.xds.capture import capture
-from localmesh.xds.compile import compile, own
+from localmesh.xds.compile import compile
 from localmesh.xds.snapshot import Snapshot
 from tests.conformance.random_documents import KINDS, documents
 from tests.localmesh.resolve.base import BASE, CHAT, LEGACY, POSTGRES, USER
@@ -50,7 +50,7 @@ def _snapshots(seed: int) -> Iterator[tuple[str, Snapshot]]:
         for key in PODS:
             pod = mesh.pod(key)
             assert pod is not None, key
-            made = compile(mesh, pod) if place == "cluster" else capture(own(mesh, pod), mesh, pod, _placements()[key])
+            made = compile(mesh, pod) if place == "cluster" else capture(mesh, pod, _placements()[key])
             yield f"seed {seed}, {key}, {place}", made
 
 

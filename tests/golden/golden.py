@@ -8,7 +8,6 @@ from localmesh.manifests import load
 from localmesh.mesh import Dial, Placement
 from localmesh.resolve import resolve
 from localmesh.xds.capture import capture
-from localmesh.xds.compile import own
 from localmesh.xds.readable import to_json
 
 FOLDER = Path(__file__).parent
@@ -32,7 +31,7 @@ def outputs(case: Path) -> dict[str, str]:
     for key, placement in PLACEMENTS.items():
         pod = mesh.pod(key)
         if pod is not None:
-            captured = to_json(capture(own(mesh, pod), mesh, pod, placement))
+            captured = to_json(capture(mesh, pod, placement))
             found[f"{pod.name}.yaml"] = yaml.safe_dump(captured, default_flow_style=None, width=110)
     return found
 

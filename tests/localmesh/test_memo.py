@@ -1,6 +1,6 @@
 """A memo: the same results with less work."""
 
-from localmesh.memo import Memo
+from localmesh.memo import Itself, Memo
 
 
 def counted(results: list[int], value: int) -> int:
@@ -37,3 +37,27 @@ def test_what_could_not_be_made_is_tried_again() -> None:
         calls.append(0)
     assert memo.made("a", lambda _: counted(calls, 5), 0) == 5
     assert calls == [0, 5]
+
+
+def test_of_many_under_one_name_those_are_made_anew_whose_inputs_differ_from_what_they_were_before() -> None:
+    memo, calls = Memo(), list[tuple[int | None, int]]()
+
+    def noted(before: int | None, value: int) -> int:
+        calls.append((before, value))
+        return value * 10
+
+    assert memo.many("all", noted, {"a": (1,), "b": (2,)}) == {"a": 10, "b": 20}
+    memo.next_round()
+    assert memo.many("all", noted, {"b": (2,), "a": (3,), "c": (4,)}) == {"b": 20, "a": 30, "c": 40}
+    assert calls == [(None, 1), (None, 2), (10, 3), (None, 4)]
+    for _ in range(2):
+        memo.next_round()
+    assert memo.many("all", noted, {"b": (2,)}) == {"b": 20}
+    assert calls[4:] == [(None, 2)]
+
+
+def test_what_is_itself_only_is_made_anew_for_another_that_is_equal() -> None:
+    memo, one = Memo(), [1]
+    assert memo.made("a", lambda it: it.value, Itself(one)) is one
+    assert memo.made("a", lambda it: [], Itself(one)) is one
+    assert memo.made("a", lambda it: it.value, Itself([1])) is not one

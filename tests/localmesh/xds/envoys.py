@@ -15,7 +15,6 @@ from localmesh.mesh import Mesh, Placement, Pod
 from localmesh.runtime.certs import Authority, new_authority
 from localmesh.xds.bootstrap import bootstrap_json
 from localmesh.xds.capture import capture
-from localmesh.xds.compile import own
 from localmesh.xds.secrets import named_secrets, secrets
 from localmesh.xds.snapshot import Snapshot
 from tests.kit import Limit, eventually
@@ -81,7 +80,7 @@ class Plane:
         for key, placement in placements.items():
             pod = mesh.pod(key)
             assert pod is not None
-            captured = capture(own(mesh, pod), mesh, pod, placement)
+            captured = capture(mesh, pod, placement)
             keys = self._own(pod).merged(named_secrets(pod, mesh.credentials, ""))
             snapshots[node(pod)] = captured.merged(keys)
         published = self.server.publish(snapshots)

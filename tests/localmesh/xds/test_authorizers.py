@@ -18,7 +18,6 @@ from localmesh.mesh.security import AccessPolicy, Action, Authorizer, HttpCheck,
 from localmesh.mesh.services import Endpoint, Service, ServicePort
 from localmesh.mesh.upstreams import Upstream
 from localmesh.xds.capture import capture
-from localmesh.xds.compile import own
 from localmesh.xds.snapshot import CLUSTER
 from tests.localmesh.xds import meshes
 from tests.localmesh.xds.envoys import DIRECT, METHOD, Plane, answered, code, echo, plane
@@ -132,7 +131,7 @@ async def test_a_policy_whose_provider_nobody_knows_denies(court: Court) -> None
 def test_the_way_to_an_authorizer_is_there_whatever_it_speaks(http: HttpCheck | None) -> None:
     user = replace(meshes.user_pod(), access=(ASK,), outbound=leading_to(Path("/judge.sock")))
     whole = Mesh((user, meshes.chat_pod()), (meshes.service(),), authorizers=(replace(OPA, http=http),))
-    made = capture(own(whole, user), whole, user, meshes.user_placement("unix:/app.sock"))
+    made = capture(whole, user, meshes.user_placement("unix:/app.sock"))
     assert f"outbound|{OPA.port}||{OPA.host}" in made.type(CLUSTER)
     assert not made.consistent()
 

@@ -15,17 +15,15 @@ from localmesh.mesh.telemetry import OpenTelemetry, Telemetry, Tracing
 from localmesh.mesh.upstreams import Outliers
 from localmesh.xds.bootstrap import bootstrap_json
 from localmesh.xds.capture import capture
-from localmesh.xds.compile import compile, own
 from localmesh.xds.readable import to_json
 from localmesh.xds.snapshot import CLUSTER, EXTENSION, LISTENER, ROUTE, Snapshot
 from tests.localmesh.xds import meshes
 from tests.localmesh.xds.static import validated
-from tests.localmesh.xds.test_gateway import gateway_pod
 
 
 def captured(pod: Pod, placement: Placement) -> Snapshot:
     mesh = meshes.mesh(pod)
-    return capture(compile(mesh, pod), mesh, pod, placement)
+    return capture(mesh, pod, placement)
 
 
 def test_a_captured_snapshot_is_whole_and_valid(tmp_path: Path) -> None:
@@ -46,18 +44,6 @@ def test_only_what_is_dialed_is_there() -> None:
     assert list(snapshot.type(LISTENER)) == [f"dial|{meshes.GRPC}|{meshes.USER}"]
     assert list(snapshot.type(CLUSTER)) == [f"outbound|{meshes.GRPC}||{meshes.USER}"]
     assert not captured(meshes.chat_pod(), replace(meshes.chat_placement(), dials=())).type(CLUSTER)
-
-
-def test_capture_reads_no_more_than_the_pods_own_part() -> None:
-    """So its cost does not grow with the number of services."""
-    for pod, placement in (
-        (meshes.user_pod(), meshes.user_placement("unix:/run/app.sock")),
-        (meshes.chat_pod(), meshes.chat_placement()),
-        (gateway_pod(), Placement("127.44.0.31")),
-    ):
-        mesh = meshes.mesh(pod)
-        whole, part = (capture(made, mesh, pod, placement) for made in (compile(mesh, pod), own(mesh, pod)))
-        assert whole.version == part.version
 
 
 def test_a_port_without_an_app_here_has_no_listener() -> None:

@@ -14,7 +14,7 @@ from localmesh.mesh.patches import Change, Direction, InClusters, InListeners, I
 from localmesh.mesh.security import AccessPolicy, Action, Rule
 from localmesh.xds import patching
 from localmesh.xds.capture import capture
-from localmesh.xds.compile import compile, own
+from localmesh.xds.compile import compile
 from localmesh.xds.readable import to_json
 from localmesh.xds.snapshot import CLUSTER, LISTENER, ROUTE, Snapshot
 from tests.localmesh.resolve.base import istio, mesh_of, pod_of
@@ -37,7 +37,7 @@ def captured(pod: Pod, placement: Placement, *patches: Patch) -> Snapshot:
     """What its proxy here is sent."""
     whole = replace(pod, patches=patches)
     mesh = meshes.mesh(whole)
-    return capture(own(mesh, whole), mesh, whole, placement)
+    return capture(mesh, whole, placement)
 
 
 def managers(snapshot: Snapshot) -> Iterator[Any]:
