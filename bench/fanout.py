@@ -39,9 +39,9 @@ TEXT = "x" * 40  # an event of some 110 bytes
 FOLLOWED_SECONDS = 0.2
 FAST = "The table says how much of it is CPU; the next step is a profile of chat at full speed."
 SLOW = (
-    "At this rate nothing waits, so each event is a write to each reader with both, and what WatchRoom does besides"
-    " (its queue, its limits, the metrics of a delivery) is not shared by many events: twice the CPU of a bare write."
-    " The next step is a profile of one reader's write at this rate."
+    "At this rate nothing waits, so each event is a write to each reader with both, and the lateness is the CPU of the"
+    " writes before one's own. Of ours, grpc.aio's write is nine tenths; the next step would be one task that writes to"
+    " all readers, so that none has to be woken."
 )
 SLOW_EVENTS, SLOW_RATE = 100, 100  # 10,000 deliveries a second to 100 readers
 
@@ -206,7 +206,7 @@ def report(fast: dict[int, Rounds], steady: Rounds) -> Report:
         )
         for name in rounds
     ]
-    return Report("fanout", __doc__ or "", tuple(rows), (Table(("", *HEADING), tuple(lines)),))
+    return Report("fanout", __doc__ or "", tuple(rows), (Table(("", *HEADING), tuple(lines)),), TRIED)
 
 
 def _row(what: str, unit: str, rounds: Rounds, of: Callable[[Sample], float], aim: Aim | None) -> Row:
@@ -221,6 +221,14 @@ def _row(what: str, unit: str, rounds: Rounds, of: Callable[[Sample], float], ai
         aim=aim,
         otherwise=SLOW if unit == "ms" else FAST,
     )
+
+
+TRIED = (
+    "Kept: one timer for a stream, not one for each wait and each write; a stream's handler in a task of its own, so"
+    " that an event does not wake it through all layers; layers that count writes without being coroutines. Together"
+    " from 1.66 to 1.05 of the CPU of a bare write, proxies included, where nothing is joined.",
+    "A future in place of the event that wakes a reader: 1.0.",
+)
 
 
 def measured() -> Report:

@@ -12,7 +12,7 @@ from services.chat.log import Log
 from services.chat.readers import Reader
 from services.chat.rooms import Rooms
 from services.chat.spans import MessageSpans
-from services.chat.streams import WRITE_SECONDS, Responses, within
+from services.chat.streams import WRITE_SECONDS, Responses
 from services.chat.users_client import Users
 from services.chat.writer import Writer
 from services.common.drain import Drain
@@ -60,17 +60,18 @@ class Conversations:
             raise no_such_room(request.room)
         after = request.resume_after if request.HasField("resume_after") else None
         with self._drain.life() as life, self._rooms.reader(request.room, head=head, after=after) as reader:
-            responses = Responses(context, reader.position, self._patience.write)
-            async with life.interrupting():
+            responses = self._responses(context, reader.position, heartbeats=True)
+            async with life.interrupting(), responses.watched(reader.wake):
                 await responses.write(b"", reader.position)
+                delivering = self._spans.deliveries()
                 while True:
-                    events = await within(self._patience.heartbeat, reader.take())
-                    if events is None:
-                        await responses.write(b"", reader.position)
-                    elif events:
-                        with self._spans.delivering(events):
+                    events = await reader.take()
+                    if events:
+                        with delivering(events):
                             for response, sequence in self._rooms.joined(request.room, events):
                                 await responses.write(response, sequence)
+                    elif responses.quiet:
+                        await responses.write(b"", reader.position)
             raise life.ended(resume_after=responses.sent)
 
     async def chat(self, requests: AsyncIterator[chat_pb2.ChatRequest], context: Any) -> None:
@@ -86,17 +87,22 @@ class Conversations:
                 head = await self._log.open_room(room)
                 after = first.resume_after if first.HasField("resume_after") else None
                 with self._rooms.reader(room, head=head, after=after) as reader:
-                    responses = Responses(context, reader.position, self._patience.write)
+                    responses = self._responses(context, reader.position, heartbeats=first.heartbeats)
                     posts = _Posts(reader)
                     posting = asyncio.create_task(self._post(room, first, requests, posts))
                     posting.add_done_callback(lambda _: reader.wake())
                     try:
-                        await self._deliver(reader, responses, posts, posting, heartbeats=first.heartbeats)
+                        async with responses.watched(reader.wake):
+                            await self._deliver(reader, responses, posts, posting, heartbeats=first.heartbeats)
                     finally:
                         posting.cancel()
                         await asyncio.wait([posting])
                 return
             raise life.ended(resume_after=responses.sent if responses else "")
+
+    def _responses(self, context: Any, sent: int, *, heartbeats: bool) -> Responses:
+        quiet_seconds = self._patience.heartbeat if heartbeats else None
+        return Responses(context, sent, write_seconds=self._patience.write, quiet_seconds=quiet_seconds)
 
     async def _first(self, requests: AsyncIterator[chat_pb2.ChatRequest]) -> chat_pb2.ChatRequest | None:
         try:
@@ -135,6 +141,7 @@ class Conversations:
         heartbeats: bool,
     ) -> None:
         """Delivers until the client's end of sending and its last post, or until something is wrong."""
+        delivering = self._spans.deliveries()
         if heartbeats:
             await responses.write(_heartbeat(reader.position), reader.position)
         while True:
@@ -145,11 +152,10 @@ class Conversations:
                 posting.result()  # raises what went wrong
                 if responses.sent >= posts.last:
                     return
-            events = await within(self._patience.heartbeat if heartbeats else None, reader.take())
-            if events is None:
+            events = await reader.take()
+            if not events and responses.quiet:
                 await responses.write(_heartbeat(reader.position), reader.position)
-                continue
-            with self._spans.delivering(events):
+            with delivering(events):
                 for event in events:
                     await responses.write(event.reply, event.sequence)
 

@@ -9,7 +9,7 @@ DELIVERIES at each replica are told; a room of a thousand readers would otherwis
 Who sends or reads without being traced costs nothing. What is read from the record has lost its sender's context.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ DELIVERIES = 32
 # Rooms' names are their members' business, so spans have the template.
 _ROOM = "chat.room.{room}"
 _W3C = TraceContextTextMapPropagator()
+_NOTHING = nullcontext()
 
 
 class Origin:
@@ -94,16 +95,21 @@ class MessageSpans:
             "publish chat.room", origin.as_parent(), SpanKind.PRODUCER, _attributes("publish", "send")
         )
 
-    def delivering(self, events: "Sequence[Event]") -> AbstractContextManager[object]:
-        """What one reader took at once is written to it inside."""
-        if not get_current_span().is_recording():
-            return nullcontext()
+    def deliveries(self) -> "Callable[[Sequence[Event]], AbstractContextManager[object]]":
+        """Of the current stream, asked once: inside, what its reader took at once is written to it."""
+        return self._delivering if get_current_span().is_recording() else _untold
+
+    def _delivering(self, events: "Sequence[Event]") -> AbstractContextManager[object]:
         told = [event.origin for event in events if event.origin is not None and event.origin.admits()]
         if not told:
-            return nullcontext()
+            return _NOTHING
         links = [Link(origin.context) for origin in told[:MOST_LINKS]]
         attributes = _attributes("deliver", "process") | {semconv.MESSAGING_BATCH_SIZE: len(events)}
         return span(self._tracer, "deliver chat.room", kind=SpanKind.CONSUMER, links=links, attributes=attributes)
+
+
+def _untold(_: object) -> AbstractContextManager[object]:
+    return _NOTHING
 
 
 UNTOLD = MessageSpans(NoOpTracerProvider())

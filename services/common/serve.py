@@ -54,7 +54,7 @@ OPTIONS = (
 
 # Of DRAIN_SECONDS, kept for what comes after the calls: a third each for the last connections, for the last spans, and
 # for closing stores and writing the last log lines.
-_CLOSING_SHARE = 0.1
+_CLOSING_SHARE = 0.15
 _CUTTING_SHARE = _SPANS_SHARE = _CLOSING_SHARE / 3
 
 

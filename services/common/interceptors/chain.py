@@ -6,6 +6,7 @@ response (or, having written its responses, None). A `Layer` makes a Behaviour f
 together once for each method, not for each call: what a layer can decide by the method costs nothing later.
 """
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -22,7 +23,7 @@ from services.common.errors import Unimplemented
 # Requests, responses and contexts are of every type here: the stubs know them, the layers pass them on.
 Behaviour = Callable[[Any, Any], Awaitable[Any]]
 Received = Callable[[Any], None]
-BeforeWrite = Callable[[Any], Awaitable[None]]
+Sending = Callable[[Any], None]
 
 # Asked by probes and tools, before anybody has a token: no auth, no spans, no log lines.
 INFRASTRUCTURE = frozenset(
@@ -121,6 +122,8 @@ def _surrounded(handler: Any, method: Method, layers: Sequence[Layer]) -> "grpc.
     else:
         serve = handler.unary_stream if method.streams_responses else handler.unary_unary
     behaviour = _written(serve) if method.streams_responses else _returned(serve)
+    if method.streams:
+        behaviour = _apart(behaviour)
     for layer in reversed(layers):
         behaviour = layer(method, behaviour)
     make: Any = {
@@ -181,15 +184,29 @@ def _written(serve: Any) -> Behaviour:
     return behaviour
 
 
+def _apart(proceed: Behaviour) -> Behaviour:
+    """In a task of its own: else each of a stream's messages would wake the handler through all layers around it, which
+    costs a sixth of what a message does. A cancelled call still cancels its handler, and ends after it."""
+
+    async def behaviour(request: Any, context: Any) -> Any:
+        return await asyncio.create_task(_awaited(proceed(request, context)))
+
+    return behaviour
+
+
+async def _awaited(work: Awaitable[Any]) -> Any:
+    return await work
+
+
 class StreamContext:
     """A servicer context that tells of each message read and each to be written; all else is the context's own."""
 
-    __slots__ = ("_before_write", "_context", "_received")
+    __slots__ = ("_context", "_received", "_sending")
 
-    def __init__(self, context: Any, received: Received | None = None, before_write: BeforeWrite | None = None) -> None:
+    def __init__(self, context: Any, received: Received | None = None, sending: Sending | None = None) -> None:
         self._context = context
         self._received = received
-        self._before_write = before_write
+        self._sending = sending
 
     async def read(self) -> Any:
         """The next request, or grpc.aio.EOF."""
@@ -198,11 +215,12 @@ class StreamContext:
             self._received(message)
         return message
 
-    async def write(self, message: Any) -> None:
-        """Sends one response."""
-        if self._before_write is not None:
-            await self._before_write(message)
-        await self._context.write(message)
+    def write(self, message: Any) -> Awaitable[None]:
+        """Sends one response. (No coroutine of its own: of a write that many readers get, layers are half the cost.)"""
+        if self._sending is not None:
+            self._sending(message)
+        written: Awaitable[None] = self._context.write(message)
+        return written
 
     def __getattr__(self, name: str) -> Any:
         """Everything that is not read or write."""

@@ -156,7 +156,7 @@ def _counted_stream(metrics: MethodMetrics, method: Method, proceed: Behaviour) 
             metrics.received.inc()
             told.receive(message)
 
-        async def before_write(message: Any) -> None:
+        def sending(message: Any) -> None:
             metrics.sent.inc()
             told.send(message)
 
@@ -166,9 +166,9 @@ def _counted_stream(metrics: MethodMetrics, method: Method, proceed: Behaviour) 
             received(request)
         raised: BaseException | None = None
         try:
-            response = await proceed(request, StreamContext(context, received, before_write))
+            response = await proceed(request, StreamContext(context, received, sending))
             if not method.streams_responses:
-                await before_write(response)
+                sending(response)
         except BaseException as error:
             raised = error
             raise

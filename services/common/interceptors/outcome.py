@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable
 from typing import Any
 
 import grpc
@@ -66,20 +67,36 @@ def replica_headers(replica: Headers) -> Layer:
             return response
 
         async def streaming(request: Any, context: Any) -> None:
-            sent = False
-
-            async def before_write(_: Any) -> None:
-                nonlocal sent
-                if not sent:
-                    sent = True
-                    await context.send_initial_metadata(replica)
-
-            await proceed(request, StreamContext(context, before_write=before_write))
-            await before_write(None)
+            headed = _Headed(context, replica)
+            await proceed(request, headed)
+            if not headed.begun:
+                await context.send_initial_metadata(replica)
 
         return streaming if method.streams_responses else unary
 
     return layer
+
+
+class _Headed(StreamContext):
+    """A context whose first write sends the headers too."""
+
+    __slots__ = ("_headers", "begun")
+
+    def __init__(self, context: Any, headers: Headers) -> None:
+        super().__init__(context)
+        self._headers = headers
+        self.begun = False
+
+    def write(self, message: Any) -> Awaitable[None]:
+        """Sends one response."""
+        if self.begun:
+            return super().write(message)
+        self.begun = True
+        return self._first(message)
+
+    async def _first(self, message: Any) -> None:
+        await self._context.send_initial_metadata(self._headers)
+        await self._context.write(message)
 
 
 def domain_error(raised: BaseException) -> errors.DomainError:

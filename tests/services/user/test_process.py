@@ -212,6 +212,7 @@ async def test_its_spans_leave_before_it_ends(issuer: Issuer, database: Database
             "OTEL_TRACES_EXPORTER": "otlp",
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
             "OTEL_BSP_SCHEDULE_DELAY": "3600000",
+            "DRAIN_SECONDS": "200",  # a part of it is for the spans: on a busy machine they need a while
         }
         one = await _started(issuer, database, Path(folder), **variables)
         try:
