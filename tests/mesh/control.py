@@ -3,14 +3,24 @@
 A process for each question would take ten times as long as its answer. What is printed is held by tests/localmesh/cli.
 """
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from localmesh.control.client import connected
-from localmesh.control.control_pb2 import ApplyRequest, GetStatusRequest, KillRequest, RestartRequest, ScaleRequest
+from localmesh.control.control_pb2 import (
+    ApplyRequest,
+    GetStatusRequest,
+    GetTraceRequest,
+    KillRequest,
+    RestartRequest,
+    ScaleRequest,
+)
 from localmesh.control.control_pb2_grpc import ControlServiceStub
 from localmesh.errors import MeshError
+from localmesh.observe import otlp
 from localmesh.runtime import dirs
 from tests.mesh.backend import PodInfo, Refused
 
@@ -63,3 +73,10 @@ def restart(state: Path, workload: str) -> None:
     """Returns when the last pod is ready again."""
     with _asked(state) as mesh:
         mesh.Restart(RestartRequest(workload=workload))
+
+
+def trace(state: Path, trace_id: str) -> dict[str, Any]:
+    """A trace as OTLP's JSON, as `localmesh trace --json` prints it. Raises Refused while nothing of it has come."""
+    with _asked(state) as mesh:
+        found: dict[str, Any] = json.loads(otlp.to_json(mesh.GetTrace(GetTraceRequest(id=trace_id)).otlp))
+    return found

@@ -1,7 +1,6 @@
 """The mesh on this machine: `localmesh`, on a copy of deploy/ with the lab beside it."""
 
 import http.client
-import json
 import shutil
 import signal as signals
 import socket
@@ -140,8 +139,7 @@ class LocalMesh:
 
     def trace(self, trace_id: str) -> dict[str, Any]:
         """As localmesh has it."""
-        found: dict[str, Any] = json.loads(self.command("trace", trace_id, "--json"))
-        return found
+        return control.trace(self.state, trace_id)
 
     def metrics(self) -> str:
         """Of the lab's pods too."""

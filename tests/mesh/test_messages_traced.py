@@ -1,7 +1,6 @@
 """A message's trace through the mesh: its sender's call down to the database and the broker, and each reader's link."""
 
 import itertools
-import json
 import secrets
 import uuid
 from typing import Any
@@ -10,10 +9,9 @@ import grpc.aio
 import pytest
 
 from protos.chat.v1.chat_pb2 import ChatRequest, SendMessageRequest, WatchRoomRequest
-from tests.kit import eventually
+from tests.kit import Limit, eventually
 from tests.mesh.backend import Mesh, Refused
 from tests.mesh.conftest import Somebody
-from tests.mesh.local import LocalMesh
 
 pytestmark = pytest.mark.local("spans are asked of localmesh")
 
@@ -22,13 +20,13 @@ CHAT = "chat.v1.ChatService"
 
 
 def spans(mesh: Mesh, trace: str) -> dict[str, Span]:
-    """The spans of a trace by name, so far; of those with one name the last."""
-    assert isinstance(mesh, LocalMesh)
+    """The spans of a trace by name, so far; of those with one name the last, before those without links."""
     try:
-        groups = json.loads(mesh.command("trace", trace, "--json"))["resourceSpans"]
+        groups = mesh.trace(trace)["resourceSpans"]
     except Refused:
         return {}
-    return {span["name"]: span for group in groups for scope in group["scopeSpans"] for span in scope["spans"]}
+    every = [span for group in groups for scope in group["scopeSpans"] for span in scope["spans"]]
+    return {span["name"]: span for span in sorted(every, key=lambda span: "links" in span)}
 
 
 def header(trace: str) -> tuple[str, str]:
@@ -60,12 +58,13 @@ async def test_a_message_is_in_its_senders_trace_down_to_the_broker_and_its_deli
         await send()
         await watch.read()
         read += 1
-        return spans(mesh, reading).get("deliver chat.room")
+        found = spans(mesh, reading).get("deliver chat.room", {})
+        return found if len(found.get("links", ())) == 1 else None
 
     await send()
     watch: Any = somebody.chat.WatchRoom(WatchRoomRequest(room=room), metadata=(*somebody.metadata, header(reading)))
     await watch.read()
-    delivery = await eventually(delivered, what="a delivery in the reader's trace")
+    delivery = await eventually(delivered, within=Limit.STARTED, what="a delivery in the reader's trace")
     assert delivery is not None
     (link,) = delivery["links"]
     assert link["traceId"] in senders
@@ -83,7 +82,8 @@ async def test_a_message_is_in_its_senders_trace_down_to_the_broker_and_its_deli
     stream = await eventually(lambda: spans(mesh, reading).get(f"{CHAT}/WatchRoom"), what="the stream's span")
     assert stream is not None and delivery["parentSpanId"] == stream["spanId"]
     assert said(stream)["rpc.response.status_code"] == "CANCELLED"
-    assert (said(stream)["grpc.messages.received"], said(stream)["grpc.messages.sent"]) == ("1", str(read))
+    # Another sign of life may be on its way to the reader who has gone.
+    assert (said(stream)["grpc.messages.received"], int(said(stream)["grpc.messages.sent"]) >= read) == ("1", True)
 
 
 async def test_a_conversation_is_one_span_with_its_messages(mesh: Mesh, somebody: Somebody) -> None:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.services.issuer import Issuer
-from tests.services.postgres import own_postgres, postgres
+from tests.services.postgres import new_cluster, own_postgres, postgres
 
-__all__ = ["issuer", "own_postgres", "postgres"]
+__all__ = ["issuer", "new_cluster", "own_postgres", "postgres"]
 
 
 @pytest.fixture(scope="session")

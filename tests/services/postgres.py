@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import quote
@@ -35,22 +35,22 @@ AS_NOBODY = ("unshare", "--user", "--map-user=65534", "--map-group=65534") if os
 
 @dataclass
 class Postgres:
-    """One server. `stop` and `start` are for tests of what happens when the database goes away."""
+    """One server on the cluster in `folder`/data.
+
+    `stop` and `start` are for tests of what happens when the database goes away.
+    """
 
     folder: Path
     process: subprocess.Popen[bytes] | None = None
     _numbers: ClassVar[Iterator[int]] = itertools.count(1)
-    _log: Path = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Makes the cluster; nothing runs yet."""
-        self._log = self.folder / "log"
-        command = [str(BIN / "initdb"), "-A", "trust", "--no-locale", "-E", "UTF8", "-N", "-U", "postgres", "-D"]
-        subprocess.run([*AS_NOBODY, *command, str(self._data)], check=True, capture_output=True)
 
     @property
     def _data(self) -> Path:
         return self.folder / "data"
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "log"
 
     def start(self) -> None:
         """Starts the server; `ready` waits for it."""
@@ -94,26 +94,36 @@ class Postgres:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
+def new_cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cluster that no server has run on: a copy of it is there in a tenth of the time that initdb takes."""
+    data = tmp_path_factory.mktemp("cluster") / "data"
+    command = [str(BIN / "initdb"), "-A", "trust", "--no-locale", "-E", "UTF8", "-N", "-U", "postgres", "-D"]
+    subprocess.run([*AS_NOBODY, *command, str(data)], check=True, capture_output=True)
+    return data
+
+
+@pytest.fixture(scope="session")
+def postgres(new_cluster: Path) -> Iterator[Postgres]:
     """The server that a whole test session shares: do not stop it."""
-    yield from _served()
+    yield from _served(new_cluster)
 
 
 @pytest.fixture
-def own_postgres() -> Iterator[Postgres]:
+def own_postgres(new_cluster: Path) -> Iterator[Postgres]:
     """A server for one test alone, to be stopped and started."""
-    yield from _served()
+    yield from _served(new_cluster)
 
 
-def _served() -> Iterator[Postgres]:
+def _served(cluster: Path) -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # short: a socket's path has 107 bytes at most
+    shutil.copytree(cluster, folder / "data")
     server = Postgres(folder)
     try:
         server.start()
         asyncio.run(server.ready())
         yield server
     finally:
-        server.stop()
+        server.stop(signal.SIGQUIT)  # a fast shutdown takes up to 20 s to write down what goes anyway
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -105,15 +105,19 @@ async def test_it_serves_says_what_it_is_and_ends_well(
         sent = await one.stub.SendMessage(chat_pb2.SendMessageRequest(room=room, text="hello"), metadata=ada.metadata)
         watch = one.stub.WatchRoom(chat_pb2.WatchRoomRequest(room=room, resume_after=0), metadata=ada.metadata)
         assert [message.text for message in await watched(watch, until=sent.sequence)] == ["hello"]
-        page = await asyncio.to_thread(_read, one.metrics_url)
-        for line in ("chat_open_rooms 1.0", "chat_readers 1.0", "chat_deliveries_total 1.0", 'grpc_code="OK"'):
-            assert line in page
+        lines = ("chat_open_rooms 1.0", "chat_readers 1.0", "chat_deliveries_total 1.0", 'grpc_code="OK"')
+
+        async def counted() -> bool:
+            page = await asyncio.to_thread(_read, one.metrics_url)
+            return all(line in page for line in lines)
+
+        await eventually(counted, what=f"{lines} in the metrics")
         one.process.send_signal(signal.SIGTERM)
         error = await failure(watch.read())
         info = info_of(error)
         assert (error.code(), info.reason) == (grpc.StatusCode.UNAVAILABLE, "STREAM_DRAINING")
         assert info.metadata["resume_after"] == str(sent.sequence)
-        output, _ = await asyncio.to_thread(one.process.communicate, timeout=Limit.SOON.value)
+        output, _ = await asyncio.to_thread(one.process.communicate, timeout=Limit.STARTED.value)
         assert one.process.returncode == 0, output
         for secret in (nats.token, ada.metadata[0][1].split()[1], '"error"'):
             assert secret not in output

@@ -245,7 +245,7 @@ async def test_a_collector_that_is_away_keeps_it_from_nothing(issuer: Issuer, da
                 with pytest.raises(grpc.aio.AioRpcError, match="no user"):
                     await one.stub.GetUser(user_pb2.GetUserRequest(id=str(uuid.uuid4())), metadata=one.bearer)
             one.process.send_signal(signal.SIGTERM)
-            output, _ = await asyncio.wait_for(one.process.communicate(), Limit.SOON.value)
+            output, _ = await asyncio.wait_for(one.process.communicate(), Limit.RECOVERED.value)
         finally:
             await one.channel.close()
             if one.process.returncode is None:
