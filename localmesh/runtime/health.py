@@ -3,10 +3,10 @@
 Kubernetes' rules: the startup probe holds the other two back until it has succeeded once; readiness says whether calls
 may come; a failed startup or liveness probe ends the program, which is then started again.
 
-One thing is done otherwise: until a program has been ready for the first time it is asked every 50 ms at first, then
-after every further tenth of its start so far, and not once per period, because a period (10 s by default, whole seconds
-at least) would be most of the start. It may fail for as long as Kubernetes lets it: failure threshold times period.
-Initial delays are not waited for.
+One thing is done otherwise: until a program has been ready for the first time it is asked every 50 ms while it does not
+listen and at first when it does, then after every further tenth of the time since, and not once per period, because a
+period (10 s by default, whole seconds at least) would be most of the start. It may fail for as long as Kubernetes lets
+it: failure threshold times period. Initial delays are not waited for.
 """
 
 from dataclasses import dataclass, replace
@@ -27,10 +27,14 @@ class Health:
     streak: int = 0  # equal answers in a row: up for good ones, down for bad ones
     reason: str = ""  # of the last bad answer
     interval: float = _FIRST_INTERVAL  # seconds until the next question
+    silent: float = 0.0  # seconds from the first question to the last time that it did not listen
 
 
-def answered(health: Health, probe: Probe, unwell: str | None, *, waited: float) -> Health:
-    """The health after one answer, `unwell` None for a good one, `waited` seconds after the first question."""
+def answered(health: Health, probe: Probe, unwell: str | None, *, waited: float, listens: bool = True) -> Health:
+    """The health after one answer, `unwell` None for a good one, `waited` seconds after the first question.
+
+    `listens`: False if there was nobody to ask, which costs next to nothing.
+    """
     good = unwell is None
     streak = max(health.streak, 0) + 1 if good else min(health.streak, 0) - 1
     well, decided = health.well, health.decided
@@ -40,7 +44,8 @@ def answered(health: Health, probe: Probe, unwell: str | None, *, waited: float)
         well = False
     elif not good and not decided and waited >= probe.failure_threshold * probe.period:
         well, decided = False, True
-    eager = min(max(_FIRST_INTERVAL, waited * _SHARE_OF_START), _LONGEST_EAGER_INTERVAL, probe.period)
+    silent = health.silent if listens else waited
+    eager = min(max(_FIRST_INTERVAL, (waited - silent) * _SHARE_OF_START), _LONGEST_EAGER_INTERVAL, probe.period)
     return replace(
         health,
         well=well,
@@ -48,6 +53,7 @@ def answered(health: Health, probe: Probe, unwell: str | None, *, waited: float)
         streak=streak,
         reason=unwell or "",
         interval=probe.period if decided else eager,
+        silent=silent,
     )
 
 

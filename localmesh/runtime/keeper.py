@@ -186,11 +186,11 @@ async def _answers(question: Question) -> AsyncIterator[Health]:
     """The health after each answer, for ever."""
     now, began = Health(), time.monotonic()
     while True:
+        unwell, listens = None, True
         try:
             await probes.ask(question)
-            unwell = None
         except probes.Unwell as error:
-            unwell = str(error)
-        now = health.answered(now, question.probe, unwell, waited=time.monotonic() - began)
+            unwell, listens = str(error), not isinstance(error, probes.Silent)
+        now = health.answered(now, question.probe, unwell, waited=time.monotonic() - began, listens=listens)
         yield now
         await asyncio.sleep(now.interval)

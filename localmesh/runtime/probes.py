@@ -22,6 +22,10 @@ class Unwell(Exception):
     """The program is not well; the text says how that shows."""
 
 
+class Silent(Unwell):
+    """The program does not listen yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """A probe and where this pod's program answers it: `unix:/path` or `127.x.y.z:port`. `launch` is of exec probes."""
@@ -32,9 +36,9 @@ class Question:
 
 
 async def ask(question: Question) -> None:
-    """Ask once. Raises Unwell, also if no answer comes within the probe's timeout."""
+    """Ask once. Raises Unwell, also if no answer comes within the probe's timeout; Silent if nobody is there to ask."""
     if question.where.startswith(UNIX) and not os.path.exists(question.where.removeprefix(UNIX)):  # noqa: ASYNC240, PTH110
-        raise Unwell("it does not listen yet")
+        raise Silent("it does not listen yet")
     kinds = {Asks.GRPC: _grpc, Asks.HTTP: _http, Asks.TCP: _tcp, Asks.EXEC: _exec}
     try:
         async with asyncio.timeout(question.probe.timeout):

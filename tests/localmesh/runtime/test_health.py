@@ -49,6 +49,19 @@ def test_it_is_asked_often_until_it_is_well_and_then_once_a_period() -> None:
     assert replay("--+-").interval == 10.0
 
 
+def test_how_long_it_did_not_listen_makes_no_question_rarer() -> None:
+    health = Health()
+    for at in range(100):
+        health = answered(health, PROBE, "silent", waited=at * 0.05, listens=False)
+        assert health.interval == 0.05
+    assert answered(health, PROBE, "ill", waited=5.0).interval == 0.05
+    assert answered(health, PROBE, "ill", waited=7.95).interval == pytest.approx(0.3)
+
+
+def test_what_never_listens_has_failed_in_the_end() -> None:
+    assert has_failed(answered(Health(), PROBE, "silent", waited=30.0, listens=False))
+
+
 def test_the_reason_is_that_of_the_last_bad_answer() -> None:
     assert replay("-").reason == "ill"
     assert replay("-+").reason == ""

@@ -12,7 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from localmesh.mesh.workloads import Asks, Probe
 from localmesh.runtime import probes
 from localmesh.runtime.dirs import Dirs
-from localmesh.runtime.probes import Question, Unwell
+from localmesh.runtime.probes import Question, Silent, Unwell
 from tests.localmesh.runtime.kit import launch
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -61,7 +61,7 @@ async def test_nobody_there_is_unwell(dirs: Dirs, asks: Asks) -> None:
     for where in (f"unix:{left}", "127.15.201.1:1"):
         with pytest.raises(Unwell, match="UNAVAILABLE" if asks is Asks.GRPC else where):
             await probes.ask(Question(Probe(asks), where))
-    with pytest.raises(Unwell, match="it does not listen yet"):
+    with pytest.raises(Silent, match="it does not listen yet"):
         await probes.ask(Question(Probe(asks), f"unix:{dirs.run}/none.sock"))
 
 

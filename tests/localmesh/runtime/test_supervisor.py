@@ -189,7 +189,8 @@ async def test_an_app_that_feels_ill_is_not_ready_until_it_is_well_and_is_not_re
 
 async def test_an_app_that_fails_its_liveness_probe_is_restarted(dirs: Dirs) -> None:
     liveness = Probe(Asks.HTTP, port=80, period=0.1, failure_threshold=2)
-    async with supervised(*plans(dirs, app(dirs, liveness=liveness))) as supervisor:
+    startup = Probe(Asks.HTTP, port=80, failure_threshold=60)  # however slow this machine is
+    async with supervised(*plans(dirs, app(dirs, startup=startup, liveness=liveness))) as supervisor:
         await supervisor.ready(within=Limit.STARTED.value)
         (dirs.state / "ill").touch()
         state = await eventually(lambda: restarted(supervisor), what="it is restarted")
