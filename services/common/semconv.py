@@ -1,6 +1,7 @@
 """The names of OpenTelemetry's semantic conventions that we use, all of them here and nowhere else.
 
-RPC and gRPC as of their release candidate (schema 1.44), databases and messaging as they are:
+RPC and gRPC as of their release candidate (schema 1.44), databases and messaging as they are: one set of names, as
+OTEL_SEMCONV_STABILITY_OPT_IN=rpc would ask for. There are no older ones to choose, so that variable is not read.
 https://opentelemetry.io/docs/specs/semconv/rpc/grpc/
 https://opentelemetry.io/docs/specs/semconv/db/database-spans/
 https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
@@ -18,9 +19,10 @@ RPC_METHOD = "rpc.method"  # fully qualified: user.v1.UserService/GetUser
 RPC_CODE = "rpc.response.status_code"  # OK, NOT_FOUND …
 GRPC = "grpc"
 
-# Ours: the conventions have no names for the messages of a stream.
+# Ours: the conventions have no names for the messages of a stream, nor for an end that the server meant.
 MESSAGES_RECEIVED = "grpc.messages.received"
 MESSAGES_SENT = "grpc.messages.sent"
+STREAM_ENDED = "grpc.stream.ended"  # STREAM_DRAINING, STREAM_MAX_AGE
 
 DB_SYSTEM = "db.system.name"
 DB_OPERATION = "db.operation.name"

@@ -14,7 +14,7 @@ from opentelemetry.trace import SpanContext
 from services.common import identity, logs
 from services.common.interceptors import tally
 from services.common.interceptors.chain import INFRASTRUCTURE, Behaviour, Method
-from services.common.interceptors.outcome import code_of
+from services.common.interceptors.outcome import code_of, planned_end
 
 _log = logging.getLogger("access")
 
@@ -53,6 +53,7 @@ def logged(method: Method, proceed: Behaviour) -> Behaviour:
                 path,
                 code,
                 begun,
+                planned=bool(planned_end(raised)),
                 peer=peer_spiffe_id(context.invocation_metadata()),
                 user=caller.subject if caller else "",
                 request_bytes=told.received_bytes,
@@ -69,6 +70,7 @@ def write(
     begun: float,
     *,
     span: SpanContext | None = None,
+    planned: bool = False,
     peer: str = "",
     user: str = "",
     request_bytes: int,
@@ -76,9 +78,9 @@ def write(
 ) -> None:
     """One line; INFO, or WARNING where a person should look.
 
-    `begun` is on time.perf_counter(); `span` is the current one if not given.
+    `begun` is on time.perf_counter(); `span` is the current one if not given; `planned`: whoever ended it meant to.
     """
-    level = logging.WARNING if code in _WARNINGS else logging.INFO
+    level = logging.WARNING if code in _WARNINGS and not planned else logging.INFO
     if not _log.isEnabledFor(level):
         return
     call = logs.Call(

@@ -43,7 +43,10 @@ def mapped_errors(replica: Headers) -> Layer:
                     log.exception("%s failed", method.path)
             meant = status.to_status(error, method.package)
             trailing = (*replica, (status.DETAILS_KEY, meant.SerializeToString()))
-            await context.abort(status.code_of(error), meant.message, trailing)
+            try:
+                await context.abort(status.code_of(error), meant.message, trailing)
+            except grpc.aio.AbortError as aborted:
+                raise aborted from error  # for those outside of this layer: see `planned_end`
             raise AssertionError("abort returned")
 
         return behaviour
@@ -128,6 +131,15 @@ def code_of(raised: BaseException | None, context: Any) -> grpc.StatusCode:
     if isinstance(raised, grpc.aio.AbortError):
         return _set_code(context) or grpc.StatusCode.UNKNOWN
     return status.code_of(domain_error(raised))
+
+
+def planned_end(raised: BaseException | None) -> str:
+    """Why a service has ended a stream on purpose (drain, age); empty where `raised` says anything else, or nothing.
+
+    Such an end has the code UNAVAILABLE, because proxies and clients know what to do then, and is no fault of anybody.
+    """
+    cause = raised.__cause__ if isinstance(raised, grpc.aio.AbortError) else raised
+    return cause.reason if isinstance(cause, errors.StreamEnded) else ""
 
 
 def _cancelled_from_outside() -> bool:

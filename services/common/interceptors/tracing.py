@@ -21,7 +21,7 @@ from services.common import semconv
 from services.common.interceptors import tally
 from services.common.interceptors.chain import INFRASTRUCTURE, Behaviour, Layer, Method
 from services.common.interceptors.finished import code_when_done
-from services.common.interceptors.outcome import code_of
+from services.common.interceptors.outcome import code_of, planned_end
 from services.common.interceptors.tally import Tally
 
 # On the server side these are faults of ours; the others are the caller's (OTel's conventions for RPC).
@@ -68,8 +68,10 @@ def traced(provider: TracerProvider) -> Layer:
                     raise
                 finally:
                     if span.is_recording():
-                        code = code_of(raised, call)
-                        _finish(span, code, failed=code in _SERVER_FAULTS)
+                        code, planned = code_of(raised, call), planned_end(raised)
+                        _finish(span, code, failed=code in _SERVER_FAULTS and not planned)
+                        if planned:
+                            span.set_attribute(semconv.STREAM_ENDED, planned)
                         if method.streams:
                             add_counts(span, tally.current())
 

@@ -68,6 +68,21 @@ async def test_neither_tokens_nor_texts_are_logged_and_bugs_keep_their_traceback
     assert bug["trace_id"] == next(line for line in _lines(stream) if line.get("code") == "INTERNAL")["trace_id"]
 
 
+async def test_a_stream_that_ends_as_it_was_meant_to_is_no_warning(serve: Serve) -> None:
+    """The same code that a person should look at where it was not meant."""
+    stream = io.StringIO()
+    with logs.to_stdout(level="info", pod="pod-0", version="v1", stream=stream):
+        async with serve() as served:
+            call = start(served.stub, "server_stream", "live", metadata=served.bearer)
+            await call.read()
+            served.drain.begin()
+            with pytest.raises(grpc.aio.AioRpcError, match="UNAVAILABLE"):
+                await finish(call)
+            await eventually(lambda: served.finished("SERVER"), what="the call is over")
+    (line,) = (line for line in _lines(stream) if line["event"] == "served")
+    assert (line["code"], line["level"]) == ("UNAVAILABLE", "info")
+
+
 async def test_probes_leave_no_line(serve: Serve) -> None:
     """Nor does reflection."""
     stream = io.StringIO()

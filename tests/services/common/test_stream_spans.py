@@ -86,6 +86,7 @@ async def test_one_whose_deadline_comes(serve: Serve, style: str, kind: str) -> 
 
 
 async def test_one_that_the_drain_ends(serve: Serve, style: str) -> None:
+    """As it was meant to: no error, and the span says why."""
     async with serve(style=style) as served:
         call = start(served.stub, "server_stream", "live", metadata=served.bearer)
         await call.read(), await call.read()
@@ -93,7 +94,9 @@ async def test_one_that_the_drain_ends(serve: Serve, style: str) -> None:
         with pytest.raises(grpc.aio.AioRpcError, match="UNAVAILABLE"):
             await call.read()
         span = await _span(served)
-    assert (_said(span)["rpc.response.status_code"], _counts(span)) == ("UNAVAILABLE", (1, 2))
+    said = _said(span)
+    assert (said["rpc.response.status_code"], said["grpc.stream.ended"]) == ("UNAVAILABLE", "STREAM_DRAINING")
+    assert (span.status.status_code, "error.type" in said, _counts(span)) == (StatusCode.UNSET, False, (1, 2))
 
 
 @pytest.mark.parametrize("kind", STREAMS)
