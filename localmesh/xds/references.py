@@ -25,6 +25,8 @@ _FINDERS: dict[str, Callable[[Any], Key | None]] = {
         one.name
     ),
     "envoy.config.route.v3.RouteAction": lambda one: _cluster(one.cluster),
+    "envoy.config.route.v3.RouteAction.RequestMirrorPolicy": lambda one: _cluster(one.cluster),
+    "envoy.config.route.v3.WeightedCluster.ClusterWeight": lambda one: _cluster(one.name),
     "envoy.config.core.v3.GrpcService.EnvoyGrpc": lambda one: _cluster(one.cluster_name),
     "envoy.config.core.v3.HttpUri": lambda one: _cluster(one.cluster),
     "envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter": lambda one: (
