@@ -83,7 +83,11 @@ class Typist:
 
     async def sees(self, pattern: str) -> None:
         """Waits until this is shown after what was waited for before."""
-        found = await eventually(lambda: re.search(pattern, self._read(), re.DOTALL), what=f"{pattern} is shown")
+
+        def shown() -> re.Match[str] | None:
+            return re.search(pattern, self._read(), re.DOTALL)
+
+        found = await eventually(shown, within=Limit.STARTED, what=f"{pattern} is shown")
         assert found is not None
         self.written = self.written[found.end() :]
 

@@ -75,6 +75,7 @@ async def test_a_publication_waits_for_every_connected_proxy_and_names_the_silen
         await eventually(lambda: server.connected == {"quick", "silent"}, what="both connect")
         publication = server.publish({"quick": snapshot(clusters="a"), "silent": snapshot(clusters="a")})
         await quick.send(ack(await quick.next()))
+        await eventually(lambda: server.settled == {"quick"}, what="the quick one has answered")
         with pytest.raises(MeshError, match="silent") as failure:
             await publication.acked(within=SILENCE_SECONDS)
         assert "quick" not in str(failure.value)

@@ -4,7 +4,7 @@ import asyncio
 from itertools import count
 
 from localmesh.dashboard.feed import Feed
-from tests.kit import eventually
+from tests.kit import Limit, eventually
 
 
 class Source:
@@ -34,14 +34,22 @@ async def test_nothing_is_read_before_somebody_looks_and_after_the_last_has_gone
 
 
 async def test_two_who_look_share_one_reader() -> None:
+    """Five readings are enough for five looks of both; there are no more of them."""
+    turns = asyncio.Semaphore(0)
     source = Source()
-    feed = Feed(source.read, every_seconds=0.001)
+
+    async def read() -> int:
+        await turns.acquire()
+        return await source.read()
+
+    feed = Feed(read, every_seconds=0)
     one, other = feed.readings(), feed.readings()
-    for _ in range(5):
-        await asyncio.gather(anext(one), anext(other))
-    assert feed.viewers == 2
-    # Each of the two alone would have needed five readings.
-    assert source.reads < 10
+    async with asyncio.timeout(Limit.SOON.value):
+        for _ in range(5):
+            looks = asyncio.gather(anext(one), anext(other))
+            turns.release()
+            assert set(await looks) == {source.reads}
+    assert (feed.viewers, source.reads) == (2, 5)
     await one.aclose()
     assert feed.reads
     await other.aclose()

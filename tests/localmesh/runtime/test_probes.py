@@ -13,6 +13,7 @@ from localmesh.mesh.workloads import Asks, Probe
 from localmesh.runtime import probes
 from localmesh.runtime.dirs import Dirs
 from localmesh.runtime.probes import Question, Silent, Unwell
+from tests.kit import Limit
 from tests.localmesh.runtime.kit import launch
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -100,8 +101,9 @@ async def test_grpc_asks_the_service_that_the_probe_names(dirs: Dirs) -> None:
 async def test_a_command_is_well_with_exit_status_0_and_has_the_programs_environment(dirs: Dirs) -> None:
     dirs.logs.joinpath("test.log").touch()
     well = launch(dirs, "sh", "-c", "test $COLOUR = green", env={"COLOUR": "green"})
-    await probes.ask(Question(Probe(Asks.EXEC), launch=well))
+    patient = Probe(Asks.EXEC, timeout=Limit.SOON.value)
+    await probes.ask(Question(patient, launch=well))
     with pytest.raises(Unwell, match="exit status 1"):
-        await probes.ask(Question(Probe(Asks.EXEC), launch=launch(dirs, "false")))
+        await probes.ask(Question(patient, launch=launch(dirs, "false")))
     with pytest.raises(Unwell, match=r"no answer within 0\.1 s"):
         await probes.ask(Question(Probe(Asks.EXEC, timeout=0.1), launch=launch(dirs, "sleep", "600")))
