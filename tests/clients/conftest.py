@@ -1,5 +1,5 @@
 """A real PostgreSQL, for the SQL that `keys` writes."""
 
-from tests.services.postgres import own_postgres
+from tests.services.postgres import new_cluster, own_postgres
 
-__all__ = ["own_postgres"]
+__all__ = ["new_cluster", "own_postgres"]

@@ -2,28 +2,19 @@
 
 import asyncio
 import json
+import socket
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import grpc
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
-    TraceServiceServicer,
-    add_TraceServiceServicer_to_server,
-)
 
 from clients import keys
 from clients.tracing import endpoint
+from services.common import semconv
 from tests.clients.peers import serving
 from tests.clients.test_cli import Ran, run
+from tests.services.otlp import Collector, attributes, listening
 
 GATEWAY, HERE = "127.0.0.1:8080", "unix:/run/otlp.sock"
 NAMED = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -64,87 +55,60 @@ def test_what_cannot_be_understood_is_no_collector(state: Path, text: str) -> No
     assert endpoint(GATEWAY, {}, state.parent) == ""
 
 
-@dataclass
-class Collector(TraceServiceServicer):
-    """Takes spans, or keeps who sends them waiting."""
-
-    socket: Path
-    answers: bool = True
-    spans: list[Any] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
-
-    async def Export(self, request: ExportTraceServiceRequest, context: Any) -> ExportTraceServiceResponse:
-        """As OTLP has it."""
-        if not self.answers:
-            await asyncio.Event().wait()
-        for group in request.resource_spans:
-            said = {each.key: each.value.string_value for each in group.resource.attributes}
-            self.names.add(said["service.name"])
-            self.spans += [span for scope in group.scope_spans for span in scope.spans]
-        return ExportTraceServiceResponse()
-
-    async def asked(self, *arguments: str, **environ: str) -> Ran:
-        """A command whose spans go here; its peers are a fresh pair of services."""
-        async with serving() as gateway:
-            return await run(gateway.target, *arguments, environ={NAMED: f"unix:{self.socket}", **environ})
+async def asked(port: int, *arguments: str, **environ: str) -> Ran:
+    """A command whose spans go to this port; it calls a fresh pair of services."""
+    async with serving() as gateway:
+        return await run(gateway.target, *arguments, environ={NAMED: f"http://127.0.0.1:{port}", **environ})
 
 
-@pytest.fixture
-async def collector(tmp_path: Path) -> AsyncIterator[Collector]:
-    server = grpc.aio.server()
-    made = Collector(tmp_path / "otlp.sock")
-    add_TraceServiceServicer_to_server(made, server)  # type: ignore[no-untyped-call]
-    server.add_insecure_port(f"unix:{made.socket}")
-    await server.start()
-    yield made
-    await server.stop(0)
-
-
-async def test_a_command_has_sent_the_span_of_each_of_its_calls_when_it_ends(
-    collector: Collector, tmp_path: Path
-) -> None:
+async def test_a_command_has_sent_the_span_of_each_of_its_calls_when_it_ends(tmp_path: Path) -> None:
     file = tmp_path / "users.csv"
     file.write_text("name,email\nAda,ada@example.com\nBob,bob@example.com\n")
-    ran = await collector.asked("users", "import", str(file))
+    with listening(collector := Collector()) as port:
+        ran = await asked(port, "users", "import", str(file))
     assert (ran.code, ran.err) == (0, "")
     assert Counter(span.name for span in collector.spans) == {
         "user.v1.UserService/ListUsers": 2,
         "user.v1.UserService/CreateUser": 2,
     }
     assert len({span.trace_id for span in collector.spans}) == 4
-    assert collector.names == {"client"}
-    assert {value.value.string_value for span in collector.spans for value in span.attributes} >= {"OK"}
+    assert collector.services == {"client"}
+    assert {attributes(span)[semconv.RPC_CODE] for span in collector.spans} == {"OK"}
 
 
-async def test_an_upload_is_a_span_too_with_its_pieces(collector: Collector, tmp_path: Path) -> None:
+async def test_an_upload_is_a_span_too_with_its_pieces(tmp_path: Path) -> None:
     file = tmp_path / "file.bin"
     file.write_bytes(b"x" * 300_000)
-    ran = await collector.asked("files", "put", str(file), OTEL_SERVICE_NAME="somebody")
+    with listening(collector := Collector()) as port:
+        ran = await asked(port, "files", "put", str(file), OTEL_SERVICE_NAME="somebody")
     assert (ran.code, ran.err) == (0, "")
     (span,) = collector.spans
-    said = {each.key: each.value for each in span.attributes}
+    said = attributes(span)
     assert span.name == "chat.v1.ChatService/UploadFiles"
-    assert (said["grpc.messages.sent"].int_value, said["grpc.messages.received"].int_value) == (3, 1)
-    assert said["rpc.response.status_code"].string_value == "OK"
-    assert collector.names == {"somebody"}
+    assert (said[semconv.MESSAGES_SENT], said[semconv.MESSAGES_RECEIVED], said[semconv.RPC_CODE]) == (3, 1, "OK")
+    assert collector.services == {"somebody"}
 
 
-async def test_a_failed_command_says_what_it_says_and_its_span_that_it_failed(collector: Collector) -> None:
-    ran = await collector.asked("users", "get", "nobody")
-    assert (ran.code, ran.err) == (1, "Error: NOT_FOUND USER_NOT_FOUND: no user has the id nobody\n")
+NOBODY = "Error: NOT_FOUND USER_NOT_FOUND: no user has the id nobody\n"
+
+
+async def test_a_failed_command_says_what_it_says_and_its_span_that_it_failed() -> None:
+    with listening(collector := Collector()) as port:
+        ran = await asked(port, "users", "get", "nobody")
+    assert (ran.code, ran.err) == (1, NOBODY)
     (span,) = collector.spans
     assert span.status.message == "NOT_FOUND"
 
 
-async def test_a_collector_that_never_answers_hides_no_error_and_holds_nobody(collector: Collector) -> None:
-    """The command ends within the limit of any command here."""
-    collector.answers = False
-    ran = await collector.asked("users", "get", "nobody")
-    assert (ran.code, ran.err) == (1, "Error: NOT_FOUND USER_NOT_FOUND: no user has the id nobody\n")
+async def test_a_collector_that_never_answers_hides_no_error_and_holds_nobody() -> None:
+    """It takes connections and says nothing. The command ends within the limit of any command here."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        ran = await asked(silent.getsockname()[1], "users", "get", "nobody")
+    assert (ran.code, ran.err) == (1, NOBODY)
 
 
-async def test_a_collector_that_is_away_is_not_told_of(collector: Collector) -> None:
-    ran = await collector.asked("users", "list", **{NAMED: "unix:/nowhere/otlp.sock"})
+async def test_a_collector_that_is_away_is_not_told_of() -> None:
+    ran = await asked(0, "users", "list", **{NAMED: "unix:/nowhere/otlp.sock"})
     assert (ran.code, ran.out, ran.err) == (0, "", "")
 
 

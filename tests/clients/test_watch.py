@@ -10,6 +10,7 @@ from clients.reconnect import Back, Backoff, Lost
 from clients.watch import watched
 from protos.chat.v1.chat_pb2 import Message
 from tests.clients.peers import AWAY, DRAINING, Fault, Moment, ScriptedChat, serving
+from tests.kit import Limit
 
 QUICK = Backoff(first_seconds=0.001, most_seconds=0.01)
 
@@ -49,11 +50,13 @@ async def test_a_stream_without_a_sign_of_life_is_given_up() -> None:
     """The server breaks every silence: one that lasts is a dead path."""
     chat = ScriptedChat()
     await chat.commit("lobby", "1", "1", "bob")
-    async with serving(chat) as gateway, asyncio.timeout(10):
+    events: list[Message | Lost | Back] = []
+    async with serving(chat) as gateway, asyncio.timeout(Limit.SOON.value):
         watching = watched(gateway, "lobby", resume_after=0, backoff=QUICK, silence_seconds=0.05)
-        first, lost, back = [await anext(watching) for _ in range(3)]
-        assert isinstance(first, Message)
-        assert isinstance(lost, Lost)
-        assert "no sign of life" in lost.why
-        assert isinstance(back, Back)
+        while not (any(isinstance(event, Message) for event in events) and isinstance(events[-1], Back)):
+            events.append(await anext(watching))
         await watching.aclose()  # type: ignore[attr-defined]  # an async generator
+    # On a busy machine streams may be given up before that one too.
+    after = events[next(at for at, event in enumerate(events) if isinstance(event, Message)) + 1 :]
+    assert isinstance(after[0], Lost)
+    assert "no sign of life" in after[0].why
