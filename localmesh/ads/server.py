@@ -108,18 +108,26 @@ class DiscoveryServer:
 
         All or nothing: raises MeshError, and sends nothing, if one of them refers to what it does not hold.
         """
-        for node, snapshot in snapshots.items():
+        new = {node: one for node, one in snapshots.items() if not self._is_told(node, one)}
+        for node, snapshot in new.items():
             dangling = snapshot.consistent()
             if dangling:
                 raise MeshError(f"the configuration of {node} is not whole: {'; '.join(dangling)}")
         self._revision += 1
-        for node, snapshot in snapshots.items():
-            proxy = self._proxies.setdefault(node, _Proxy())
-            proxy.snapshot, proxy.revision = snapshot, self._revision
+        for node in snapshots:
+            self._proxies.setdefault(node, _Proxy()).revision = self._revision
+        for node, snapshot in new.items():
+            proxy = self._proxies[node]
+            proxy.snapshot = snapshot
             for stream in proxy.streams:
                 stream.send(stream.session.offer(snapshot))
         self._tell()
         return Publication(self, self._revision, frozenset(snapshots))
+
+    def _is_told(self, node: str, snapshot: Snapshot) -> bool:
+        """Whether this very snapshot was the last one published for a node, and has not been refused."""
+        proxy = self._proxies.get(node)
+        return proxy is not None and proxy.snapshot is snapshot and not proxy.nacks
 
     def forget(self, nodes: Collection[str]) -> None:
         """These nodes are gone: what was published for them is dropped."""

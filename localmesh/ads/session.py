@@ -60,13 +60,13 @@ class Session:
 
     @property
     def settled(self) -> bool:
-        """Whether all that this stream subscribes to was sent and acknowledged."""
+        """Whether all that this stream subscribes to was sent and acknowledged.
+
+        What is due is sent at once, or held back while something else is awaited: so nothing else has to be looked at.
+        """
         if self._snapshot is None or self.nack:
             return False
-        return not any(
-            subscription.awaiting or self._due(type_url, self._snapshot) is not None
-            for type_url, subscription in self._subscriptions.items()
-        )
+        return not any(subscription.awaiting for subscription in self._subscriptions.values())
 
     def offer(self, snapshot: Snapshot) -> list[DiscoveryResponse]:
         """A new snapshot for this proxy."""

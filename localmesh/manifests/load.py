@@ -30,7 +30,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # Where a document begins, whatever stands around it.
 _BEGINNING = re.compile(r"^---(?=[ \t\n]|\Z)", re.MULTILINE)
 # Directives, ends of documents and the rarer line breaks: such a file is read in one go.
-_UNUSUAL = re.compile("^[%.]|[\r\x85\u2028\u2029]", re.MULTILINE)
+_UNUSUAL = ("\n%", "\n.", "\r", "\x85", "\u2028", "\u2029")
 
 
 @dataclass(slots=True)
@@ -44,6 +44,9 @@ class _Found:
     problems: list[Problem] = field(default_factory=list)
     checks: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+
+
+_LISTS = tuple(each.name for each in fields(_Found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ def _of_parts(memo: Memo, text: str, file: str) -> _Found:
 
 def _documents(text: str) -> Iterator[str]:
     """The text of each document, after as many empty lines as there are lines before it."""
-    begins = [] if _UNUSUAL.search(text) else [match.start() for match in _BEGINNING.finditer(text)]
+    unusual = any(each in f"\n{text}" for each in _UNUSUAL)
+    begins = [] if unusual else [match.start() for match in _BEGINNING.finditer(text)]
     lines = 0
     for begin, end in zip([0, *begins], [*begins, len(text)], strict=True):
         yield "\n" * lines + text[begin:end]
@@ -134,8 +138,8 @@ def _judged(found: _Found) -> _Found:
 
 
 def _add(found: _Found, more: _Found) -> None:
-    for each in fields(_Found):
-        getattr(found, each.name).extend(getattr(more, each.name))
+    for name in _LISTS:
+        getattr(found, name).extend(getattr(more, name))
 
 
 def _finished(found: _Found) -> Documents:

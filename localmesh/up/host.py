@@ -30,6 +30,7 @@ class Host:
     root: Path
     collector: str
     _opened: frozenset[str] = field(default_factory=frozenset)
+    _found: dict[str, str] = field(default_factory=dict)  # programs: looked for once
     _rootless: bool = False  # asked once: that takes a process, and an edit waits for none
 
     def machine(self, mesh: Mesh, local: LocalRun) -> Machine:
@@ -77,7 +78,8 @@ class Host:
         if not self._rootless and any(image.rootless for image in local.images.values()):
             programs.require_rootless()
             self._rootless = True
-        return {name: str(programs.find(name).path) for name in dict.fromkeys(names)}
+        self._found |= {name: str(programs.find(name).path) for name in names if name not in self._found}
+        return {name: self._found[name] for name in names}
 
 
 def imagined(dirs: Dirs, mesh: Mesh) -> Machine:

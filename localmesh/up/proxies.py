@@ -5,7 +5,8 @@ from pathlib import Path
 
 from localmesh.ads import DiscoveryServer, Publication
 from localmesh.memo import Memo
-from localmesh.mesh import Placement
+from localmesh.mesh import Mesh, Placement, Pod
+from localmesh.runtime.certs import Leaf
 from localmesh.runtime.podplan import PodPlan
 from localmesh.runtime.wallet import Wallet
 from localmesh.up import stages
@@ -83,20 +84,19 @@ class Proxies:
         """The snapshot of each pod of a design, with secrets."""
         leaves = self.wallet.leaves(plan.identity for plan in design.plans if plan.envoy)
         identities = {plan.key: plan.identity for plan in design.plans}
-        made = {}
-        for key, snapshot in stages.configured(design, now(), self._memo).items():
-            leaf, pod = leaves[identities[key]], design.mesh.pod(key)
-            own = secrets(leaf.certificate, leaf.private_key, self.wallet.authority.bundle)
-            made[key] = snapshot.merged(own)
-            if pod and (pod.servers or pod.outbound.ordinary_tls):
-                made[key] = made[key].merged(named_secrets(pod, design.mesh.credentials, _system_roots()))
-        return made
+        bundle, roots = self.wallet.authority.bundle, _system_roots()
+        inputs = {
+            key: (snapshot, leaves[identities[key]], bundle, _named(design.mesh.pod(key), design.mesh, roots))
+            for key, snapshot in stages.configured(design, now(), self._memo).items()
+        }
+        return self._memo.many("with secrets", _with_secrets, inputs)
 
     def _differing(self, snapshots: Mapping[str, Snapshot]) -> tuple[str, ...]:
         return tuple(
             key
             for key, snapshot in snapshots.items()
-            if key not in self.snapshots or self.snapshots[key].version != snapshot.version
+            if (before := self.snapshots.get(key)) is not snapshot
+            and (before is None or before.version != snapshot.version)
         )
 
     def readable(self, key: str) -> dict[str, list[dict[str, object]]]:
@@ -108,6 +108,20 @@ class Proxies:
         """The pods whose proxies have acknowledged all that they were told."""
         settled = self._ads.settled
         return frozenset(key for key in self.snapshots if _node(key) in settled)
+
+
+def _named(pod: Pod | None, mesh: Mesh, system_roots: str) -> Snapshot | None:
+    """The secrets that gateway servers and DestinationRules name; None: there are none."""
+    if pod is None or not (pod.servers or pod.outbound.ordinary_tls):
+        return None
+    return named_secrets(pod, mesh.credentials, system_roots)
+
+
+def _with_secrets(
+    _before: Snapshot | None, snapshot: Snapshot, leaf: Leaf, bundle: bytes, named: Snapshot | None
+) -> Snapshot:
+    own = snapshot.merged(secrets(leaf.certificate, leaf.private_key, bundle))
+    return own if named is None else own.merged(named)
 
 
 def _system_roots() -> str:
@@ -122,6 +136,7 @@ def _node(key: str) -> str:
 
 
 def _with_clusters_of(before: Snapshot | None, after: Snapshot) -> Snapshot:
-    if before is None:
+    """All that is said after a change, and the clusters that were there before it."""
+    if before is None or all(before.type(url).keys() <= after.type(url).keys() for url in (CLUSTER, ENDPOINT)):
         return after
     return Snapshot.of({url: before.type(url).values() for url in (CLUSTER, ENDPOINT)}).merged(after)

@@ -17,7 +17,7 @@ from localmesh.up.polling import Polling
 
 T = TypeVar("T")
 
-# A save of several files has its next file begun within this: too short to be felt.
+# A save of several files has its next file begun within this: no longer than the first takes to be read.
 TOGETHER_SECONDS = 0.001
 # After its last step, a save that was begun is over: somebody holds the file open, or has removed it for good.
 UNFINISHED_SECONDS = 0.3
@@ -50,20 +50,20 @@ class Watch:
         """The files that were written, made or removed, save by save."""
         while True:
             await self.something()
-            await self._quiet()
+            await self._quiet(0)
             saved, self._saved = frozenset(self._saved), set()
             yield saved
 
     async def whole(self, read: Callable[[], T]) -> T:
         """What `read` makes of the files while nobody saves any of them. Raises what it raises then."""
         while True:
-            await self._quiet()
+            await self._quiet(0)
             steps, failed = self._steps, None
             try:
                 made = read()
             except MeshError as error:
                 failed = error
-            self._look()
+            await self._quiet(TOGETHER_SECONDS)  # most of this has gone by with reading
             if self._steps == steps:
                 if failed:
                     raise failed
@@ -93,16 +93,16 @@ class Watch:
         except TimeoutError:
             self._look()
 
-    async def _quiet(self) -> None:
-        """Return when no save is under way."""
-        while (rest := self._rest()) > 0:  # noqa: ASYNC110  (it is for time to pass)
+    async def _quiet(self, together: float) -> None:
+        """Return when no save is under way, and the last is as many seconds ago."""
+        while (rest := self._rest(together)) > 0:  # noqa: ASYNC110  (it is for time to pass)
             await asyncio.sleep(min(rest, POLL_SECONDS))
         self._begun.clear()
 
-    def _rest(self) -> float:
+    def _rest(self, together: float) -> float:
         """Seconds until what was begun counts as done, if nothing more is done."""
         self._look()
-        return self._last_step + (UNFINISHED_SECONDS if self._begun else TOGETHER_SECONDS) - self._clock()
+        return self._last_step + (UNFINISHED_SECONDS if self._begun else together) - self._clock()
 
     def _look(self) -> None:
         for path, whole in self._source.touched():
