@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from tests.ending import Ending
 from tests.mesh import control
 from tests.mesh.backend import PodInfo, Refused
 from tests.mesh.documents import identity, split
@@ -31,6 +32,7 @@ class LocalMesh:
 
     def __init__(self, folder: Path) -> None:
         self.deploy, self.state = folder / "deploy", folder / "state"
+        self.ending: Ending | None = None
         self.gateway, self.edge, self.edge_tls = (f"127.0.0.1:{port}" for port in islice(free_ports(), 3))
         shutil.copytree(ROOT / "deploy", self.deploy)
         shutil.copy(LAB / "lab.yaml", self.deploy / "lab.yaml")
@@ -44,19 +46,25 @@ class LocalMesh:
 
     def command(self, *words: str, timeout: float = 120) -> str:
         """Run `localmesh …` and return what it printed; Refused with its complaint if it exits with 1."""
-        line = [sys.executable, "-m", "localmesh", "--state", str(self.state), *words]
-        done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(self.line(*words), cwd=ROOT, capture_output=True, text=True, timeout=timeout, check=False)
         if done.returncode:
             raise Refused(f"{done.stderr}{done.stdout}".strip())
         return done.stdout
 
+    def line(self, *words: str) -> list[str]:
+        """`localmesh …` as words."""
+        return [sys.executable, "-m", "localmesh", "--state", str(self.state), *words]
+
     def start(self) -> None:
         """Returns when every pod is ready."""
+        self.ending = self.ending or Ending(*self.line("clean"), cwd=ROOT)
         self.command("up", str(self.deploy))
 
     def stop(self) -> None:
-        """No process is left, and no data."""
-        self.command("clean")
+        """No process is left, and no data. It happens also when the tests are killed."""
+        if self.ending:
+            self.ending.now()
+            self.ending = None
 
     def pods(self) -> tuple[PodInfo, ...]:
         """All pods."""

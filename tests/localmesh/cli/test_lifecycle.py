@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from localmesh.runtime import dirs
+from tests.ending import Ending
 from tests.kit import Limit, eventually
 from tests.localmesh.up.small import GATEWAY, copied
 
@@ -69,8 +70,9 @@ class Person:
 @pytest.fixture
 def person(tmp_path: Path) -> Iterator[Person]:
     person = Person(copied(tmp_path), tmp_path / "state")
+    ending = Ending(*person.line("clean"), cwd=ROOT)
     yield person
-    person.run("clean")
+    ending.now()
     assert person.leaves_nothing()
     assert not person.state.exists()
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.ending import Ending
 from tests.kit import Limit, eventually
 from tests.localmesh.loopback import OWN
 from tests.localmesh.up.small import copied, save
@@ -61,11 +62,12 @@ class Running:
 def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("operations")
     running = Running(copied(folder), folder / "state")
+    ending = Ending(sys.executable, "-m", "localmesh", "--state", str(running.state), "clean", cwd=ROOT)
     try:
         running.does("up", str(running.deploy))
         yield running
     finally:
-        running.run("clean")
+        ending.now()
 
 
 def test_status_is_a_table_with_the_phases_of_the_start(mesh: Running) -> None:
