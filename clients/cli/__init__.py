@@ -1,5 +1,9 @@
-"""The command line: one module per group of verbs; `calls` holds what they share, `show` how things are printed."""
+"""The command line: one module per group of verbs; `calls` holds what they share, `show` how things are printed.
 
+A group's module is imported when it is used: `make up` begins with `keys`, and the tour is a quarter of all there is.
+"""
+
+import importlib
 import os
 
 import click
@@ -7,15 +11,37 @@ import click
 from clients import keys as secrets
 from clients import tracing
 from clients.channel import DEFAULT_TARGET
-from clients.cli.access import keys, token
 from clients.cli.calls import Commands, Options
-from clients.cli.demo import demo
-from clients.cli.files import files
-from clients.cli.rooms import chat, rooms
-from clients.cli.users import users
+
+# verb -> its module
+VERBS = {
+    "chat": "rooms",
+    "demo": "demo",
+    "files": "files",
+    "keys": "access",
+    "rooms": "rooms",
+    "token": "access",
+    "users": "users",
+}
 
 
-@click.group(cls=Commands, context_settings={"max_content_width": 110})
+class Verbs(Commands):
+    """Finds a verb in its module."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of VERBS."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb, from its module."""
+        if cmd_name not in VERBS:
+            return None
+        command = getattr(importlib.import_module(f"clients.cli.{VERBS[cmd_name]}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=Verbs, context_settings={"max_content_width": 110})
 @click.option(
     "--target", envvar="MESH_TARGET", default=DEFAULT_TARGET, show_default=True, help="The gateway. [MESH_TARGET]"
 )
@@ -30,7 +56,3 @@ def main(context: click.Context, target: str, token: str) -> None:
     """
     context.obj = Options(target, token)
     context.with_resource(tracing.sent(target, os.environ, secrets.repository()))
-
-
-for command in (users, rooms, files, chat, token, keys, demo):
-    main.add_command(command)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import jwt
 import pytest
 
@@ -142,8 +143,16 @@ async def test_who_speaks_must_be_named(arguments: tuple[str, ...]) -> None:
 
 
 def test_each_verb_has_an_example() -> None:
-    verbs = [
-        verb for command in main.commands.values() for verb in getattr(command, "commands", {"": command}).values()
-    ]
+    context = click.Context(main)
+    commands = [main.get_command(context, name) for name in main.list_commands(context)]
+    verbs = [verb for command in commands for verb in getattr(command, "commands", {"": command}).values()]
     assert len(verbs) >= 16
     assert all("python -m clients" in (verb.epilog or "") for verb in verbs)
+
+
+async def test_a_verb_does_not_load_the_others() -> None:
+    """`make up` begins with `keys`, and every second counts there."""
+    code = "import sys, clients.cli, clients.cli.access; print(*({'rich', 'clients.demo', 'clients.chat'} & {*sys.modules}))"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert (process.returncode, out.split()) == (0, [])
