@@ -85,30 +85,36 @@ def _cases() -> Iterator[dict[str, Any]]:
 
 
 def _edge() -> Iterator[str]:
-    """The lab's gateway: to echo, to uploads, and one call an hour of the methods Limited…."""
+    """The lab's gateway: to echo, to uploads, and to echo by routes whose calls are counted."""
     yield edge(HTTP_SERVER)
     yield at_edge(
         {"match": [{"uri": {"prefix": "/uploads"}}], "route": _to(UPLOADS)},
-        {"name": "limited", "match": [{"uri": {"prefix": "/lab.Echo/Limited"}}], "route": [to("v2")]},
-        {"name": "asked", "match": [{"uri": {"prefix": "/lab.Echo/Asked"}}], "route": _to(CLOSED)},
+        {"name": "counted-here", "match": [{"uri": {"prefix": "/lab.Echo/Here"}}], "route": [to("v2")]},
+        {"name": "counted-there", "match": [{"uri": {"prefix": "/lab.Echo/There"}}], "route": _to(CLOSED)},
         {"route": [to("v2")]},
     )
-    limit, every = {"@type": f"{_FILTERS}.local_ratelimit.v3.LocalRateLimit", "stat_prefix": "lab"}, {"numerator": 100}
-    yield _inserted("local-limits", "envoy.filters.http.local_ratelimit", limit)
-    one_an_hour = limit | {
-        "token_bucket": {"max_tokens": 1, "tokens_per_fill": 1, "fill_interval": "3600s"},
-        "filter_enabled": {"default_value": every},
-        "filter_enforced": {"default_value": every},
-    }
-    yield _at_route(
-        "limited", "GATEWAY", {"typed_per_filter_config": {"envoy.filters.http.local_ratelimit": one_an_hour}}, "edge"
-    )
-    service = {"grpc_service": {"envoy_grpc": {"cluster_name": f"outbound|9000||{CLOSED}"}}}
-    asking = {"@type": f"{_FILTERS}.ratelimit.v3.RateLimit", "domain": "lab", "failure_mode_deny": True}
-    asking["rate_limit_service"] = service | {"transport_api_version": "V3"}
-    yield _inserted("limits", "envoy.filters.http.ratelimit", asking)
-    limits = [{"actions": [{"generic_key": {"descriptor_value": "asked"}}]}]
-    yield _at_route("asked", "GATEWAY", {"route": {"rate_limits": limits}}, "edge")
+    yield from _counted_here()
+    yield from _counted_there()
+
+
+def _counted_here() -> Iterator[str]:
+    """One call an hour, counted by the gateway's proxy; of other routes nothing is counted."""
+    kind, always = "envoy.filters.http.local_ratelimit", {"default_value": {"numerator": 100}}
+    none = {"@type": f"{_FILTERS}.local_ratelimit.v3.LocalRateLimit", "stat_prefix": "lab"}
+    bucket = {"max_tokens": 1, "tokens_per_fill": 1, "fill_interval": "3600s"}
+    one = none | {"token_bucket": bucket, "filter_enabled": always, "filter_enforced": always}
+    yield _inserted(kind, none)
+    yield _at_route("counted-here", "GATEWAY", {"typed_per_filter_config": {kind: one}}, "edge")
+
+
+def _counted_there() -> Iterator[str]:
+    """By a service that is asked for each call, and is not there."""
+    counter = {"grpc_service": {"envoy_grpc": {"cluster_name": f"outbound|9000||{CLOSED}"}}}
+    asking: dict[str, Any] = {"@type": f"{_FILTERS}.ratelimit.v3.RateLimit", "domain": "lab"}
+    asking |= {"failure_mode_deny": True, "rate_limit_service": counter | {"transport_api_version": "V3"}}
+    yield _inserted("envoy.filters.http.ratelimit", asking)
+    counted = {"rate_limits": [{"actions": [{"generic_key": {"descriptor_value": "call"}}]}]}
+    yield _at_route("counted-there", "GATEWAY", {"route": counted}, "edge")
 
 
 def judge(operator: str, port: int) -> Iterator[str]:
@@ -173,12 +179,11 @@ def _at_route(name: str, context: str, value: dict[str, Any], app: str) -> str:
     return envoy_filter(name, {"applyTo": "HTTP_ROUTE", "match": match, "patch": merge}, app)
 
 
-def _inserted(name: str, kind: str, config: dict[str, Any]) -> str:
+def _inserted(kind: str, config: dict[str, Any]) -> str:
     """An EnvoyFilter: this filter stands before the router at the lab's gateway."""
-    manager = {
-        "name": "envoy.filters.network.http_connection_manager",
-        "subFilter": {"name": "envoy.filters.http.router"},
-    }
+    router = {"name": "envoy.filters.http.router"}
+    manager = {"name": "envoy.filters.network.http_connection_manager", "subFilter": router}
     match = {"context": "GATEWAY", "listener": {"filterChain": {"filter": manager}}}
     insert = {"operation": "INSERT_BEFORE", "value": {"name": kind, "typed_config": config}}
+    name = kind.rpartition(".")[2].replace("_", "-")
     return envoy_filter(name, {"applyTo": "HTTP_FILTER", "match": match, "patch": insert}, "edge")

@@ -45,12 +45,12 @@ async def is_limited(at_edge: grpc.aio.Channel, method: str, entry: Entry) -> No
 
 @shows("RL local_rate_limited")
 async def test_more_calls_than_a_proxy_lets_in(mesh: Mesh, at_edge: grpc.aio.Channel, entry: Entry) -> None:
-    await is_limited(at_edge, "Limited", entry)
-    await told(mesh, entry, EDGE, method="Limited")
+    await is_limited(at_edge, "Here", entry)
+    await told(mesh, entry, EDGE, method="Here")
 
 
 @OUTSIDE
 @shows("RLSE rate_limiter_error")
 async def test_who_counts_the_calls_does_not_answer(mesh: Mesh, at_edge: grpc.aio.Channel, entry: Entry) -> None:
-    await is_limited(at_edge, "Asked", entry)
-    await told(mesh, entry, EDGE, method="Asked")
+    await is_limited(at_edge, "There", entry)
+    await told(mesh, entry, EDGE, method="There")
