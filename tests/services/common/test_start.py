@@ -18,3 +18,12 @@ except SystemExit as wrong_environment:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={})
     assert done.stdout.split() == ["False", "True", "True", "2"]
+
+
+@pytest.mark.parametrize("service", ["user", "chat"])
+def test_a_service_does_not_load_what_it_does_not_need(service: str) -> None:
+    """The exporter comes with the first spans; the others are only here because the mesh is, or were part of a start."""
+    absent = ("aiohttp", "click", "opentelemetry.exporter", "opentelemetry.instrumentation", "rich", "yaml")
+    code = f"import sys, services.{service}.server; print(*(name for name in {absent!r} if name in sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
