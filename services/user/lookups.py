@@ -18,8 +18,6 @@ from services.common import semconv
 from services.common.gathering import UNTOLD, Gathering
 from services.user.users import User
 
-# Two queries at once, so that one is being answered while the other is being made.
-LANES = 2
 BATCH = 256
 
 Fetch = Callable[[Sequence[UUID]], Awaitable[Mapping[UUID, User]]]
@@ -36,14 +34,13 @@ class _Asking:
 class Lookups:
     """`fetch` is the query: the users of these ids that exist."""
 
-    def __init__(self, fetch: Fetch, *, lanes: int = LANES, batch: int = BATCH, gathering: Gathering = UNTOLD) -> None:
-        """At most `lanes` queries at once of at most `batch` ids each."""
+    def __init__(self, fetch: Fetch, *, batch: int = BATCH, gathering: Gathering = UNTOLD) -> None:
+        """One query at a time, of at most `batch` ids."""
         self._fetch = fetch
         self._batch = batch
         self._gathering = gathering
-        self._idle = lanes
         self._waiting: dict[UUID, list[_Asking]] = {}
-        self._lanes: set[asyncio.Task[None]] = set()
+        self._asking: asyncio.Task[None] | None = None
 
     async def get(self, id_: UUID) -> User | None:
         """The user of this id, if there is one. Raises what the query raises."""
@@ -52,16 +49,13 @@ class Lookups:
         # A future of one's own: who gives up does not take the answer from the others.
         with self._gathering.waiting("look up a user") as wait:
             self._waiting.setdefault(id_, []).append(_Asking(found, wait))
-            if self._idle:
-                self._idle -= 1
+            if self._asking is None:
                 # A context of its own: the query is nobody's call, so nobody's deadline ends it.
-                lane = loop.create_task(self._ask(), context=Context())
-                self._lanes.add(lane)
-                lane.add_done_callback(self._lanes.discard)
+                self._asking = loop.create_task(self._ask(), context=Context())
             return await found
 
     async def _ask(self) -> None:
-        """A lane: one query after the other, while somebody waits."""
+        """One query after the other, while somebody waits."""
         try:
             while self._waiting:
                 ids = list(itertools.islice(self._waiting, self._batch))
@@ -75,7 +69,7 @@ class Lookups:
                 else:
                     _answer(asking, users)
         finally:
-            self._idle += 1
+            self._asking = None
 
 
 def _answer(asking: Mapping[UUID, Sequence[_Asking]], users: Mapping[UUID, User]) -> None:

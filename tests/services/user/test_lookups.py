@@ -54,7 +54,7 @@ async def answered(held: Held, count: int) -> None:
 
 async def test_a_get_that_begins_after_a_write_sees_it_though_an_older_query_is_on_its_way(store: UserStore) -> None:
     held = Held(store)
-    lookups = Lookups(held.fetch, lanes=1)
+    lookups = Lookups(held.fetch)
     [user] = await made(store, 1)
     before = asyncio.create_task(lookups.get(user.id))
     await answered(held, 1)  # with the old name, but nobody has it yet
@@ -75,7 +75,7 @@ async def test_a_lone_get_is_a_query_at_once(store: UserStore) -> None:
 
 async def test_what_is_asked_meanwhile_is_one_query_with_each_id_once(store: UserStore) -> None:
     held = Held(store)
-    lookups = Lookups(held.fetch, lanes=1)
+    lookups = Lookups(held.fetch)
     first, second, third = await made(store, 3)
     ids = [first.id, second.id, third.id, second.id, third.id, third.id]
     asking = [asyncio.create_task(lookups.get(ids[0]))]
@@ -118,7 +118,7 @@ async def test_a_query_that_fails_fails_its_callers_and_no_later_one(store: User
 async def test_no_more_ids_than_a_batch_holds_are_in_one_query(store: UserStore) -> None:
     held = Held(store)
     held.go.set()
-    lookups = Lookups(held.fetch, lanes=1, batch=4)
+    lookups = Lookups(held.fetch, batch=4)
     users = await made(store, 10)
     assert await asyncio.gather(*(lookups.get(user.id) for user in users)) == users
     assert max(map(len, held.asked)) == 4
