@@ -1,6 +1,7 @@
 """Spans on their way out: a thread sends them every second, and what is left when the command ends.
 
-A collector that is away, or slow, costs a second at most and is not told of: it is not what the person has asked for.
+A collector that is away, or slow, costs a second at most (OTEL_BSP_EXPORT_TIMEOUT, in milliseconds, is stronger) and is
+not told of: it is not what the person has asked for.
 """
 
 import logging
@@ -17,7 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 SERVICE = "client"
-EXIT_SECONDS = 1.0
+_EXIT_MILLISECONDS = 1000.0
 # What a long command has called so far can be looked at meanwhile.
 _EVERY_MILLISECONDS = 1000.0
 # Not UNAVAILABLE: its pause before another try would be the pause before the next prompt.
@@ -41,8 +42,13 @@ def sending(endpoint: str, environ: Mapping[str, str]) -> Iterator[None]:
     finally:
         ending = threading.Thread(target=provider.shutdown, daemon=True)
         ending.start()
-        ending.join(EXIT_SECONDS)
+        ending.join(_milliseconds(environ.get("OTEL_BSP_EXPORT_TIMEOUT", "")) / 1000)
         export.give_up()
+
+
+def _milliseconds(given: str) -> float:
+    """The time that an end may take."""
+    return float(given) if given.isdecimal() else _EXIT_MILLISECONDS
 
 
 class _Export(SpanExporter):
