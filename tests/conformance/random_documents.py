@@ -4,8 +4,10 @@ A document is drawn until the loader takes it, so what comes out is valid. Field
 words that are right most of the time; `WORDS` and `NUMBERS` say which.
 """
 
+import functools
 import random
 from collections.abc import Mapping
+from dataclasses import MISSING
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -177,30 +179,28 @@ def _valid(dice: random.Random, kind: type[Resource], name: str) -> str:
 
 
 def _document(dice: random.Random, kind: type[Resource], name: str) -> str:
-    spec = _record(dice, get_type_hints(kind)["spec"])
+    made: type = kind
+    spec = _record(dice, _hints(made)["spec"])
     written = {
         "apiVersion": f"{GROUPS.get(kind.__name__, 'networking')}.istio.io/v1",
         "kind": kind.__name__,
         "metadata": {"name": name, "namespace": dice.choice(("mesh", "mesh", "mesh", "istio-system"))},
         "spec": spec,
     }
-    return str(yaml.safe_dump(written, sort_keys=False))
+    return str(yaml.dump(written, Dumper=yaml.CSafeDumper, sort_keys=False))
 
 
 def _record(dice: random.Random, cls: type[Record], depth: int = 0) -> Any:
     if cls.__name__ == "Condition":
         return dict(dice.choice(CONDITIONS))
     kind: type = cls
-    names = spelled(kind)
-    hints = get_type_hints(cls, include_extras=True)
-    compiled = {row.field for row in rows(kind) if row.state == COMPILED}
-    required = {name for name, each in cls.__dataclass_fields__.items() if _is_required(each)}
+    hints, compiled, required = _hints(kind), _compiled(kind), _required(kind)
     dropped = set()
     for group in (*cls.AT_MOST_ONE, cls.EXACTLY_ONE):
         keep = dice.choice(group) if group else ""
         dropped |= set(group) - {keep}
     made = {}
-    for field, name in names.items():
+    for field, name in spelled(kind).items():
         likely = 0.45 if depth < 2 else 0.3
         if name not in compiled or field in dropped or field in {"where", "places"}:
             continue
@@ -212,8 +212,20 @@ def _record(dice: random.Random, cls: type[Record], depth: int = 0) -> Any:
     return made
 
 
-def _is_required(field: Any) -> bool:
-    return "MISSING" in repr(field.default) and "MISSING" in repr(field.default_factory)
+@functools.cache
+def _hints(cls: type) -> Mapping[str, Any]:
+    return get_type_hints(cls, include_extras=True)
+
+
+@functools.cache
+def _compiled(cls: type) -> frozenset[str]:
+    return frozenset(row.field for row in rows(cls) if row.state == COMPILED)
+
+
+@functools.cache
+def _required(cls: type) -> frozenset[str]:
+    fields = vars(cls)["__dataclass_fields__"].items()
+    return frozenset(name for name, each in fields if each.default is MISSING and each.default_factory is MISSING)
 
 
 def _value(dice: random.Random, hint: Any, owner: str, field: str, depth: int) -> Any:

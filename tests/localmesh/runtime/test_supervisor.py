@@ -204,7 +204,7 @@ async def test_an_app_that_does_not_start_in_time_is_restarted_and_the_wait_says
     startup = Probe(Asks.HTTP, port=80, period=0.1, failure_threshold=1)
     async with supervised(*plans(dirs, app(dirs, startup=startup))) as supervisor:
         state = await eventually(lambda: restarted(supervisor), what="it is restarted")
-        assert "startup probe failed: HTTP status 503" in state.reason
+        assert "startup probe failed: " in state.reason  # HTTP status 503, or it does not even listen yet
         with pytest.raises(MeshError, match=r"not ready after 0.05 s:\n  mesh/web-0: \w+: app: "):
             await supervisor.ready(within=0.05)
 
