@@ -38,10 +38,10 @@ class Memo:
     def made(self, name: Hashable, make: Callable[[*Inputs], T], *inputs: *Inputs) -> T:
         """`make(*inputs)`, or what it gave the last time if the inputs are equal. It must read nothing else."""
         kept = self._now.get(name) or self._before.get(name)
-        if kept is None or kept[0] != inputs:
-            kept = (inputs, make(*inputs))
-        self._now[name] = kept
-        return cast(T, kept[1])
+        result = make(*inputs) if kept is None or kept[0] != inputs else cast(T, kept[1])
+        # With these inputs, not the equal ones of before: the next comparison finds the very same objects.
+        self._now[name] = (inputs, result)
+        return result
 
     def many(
         self, name: Hashable, make: Callable[[T | None, *Inputs], T], inputs: Mapping[Key, tuple[*Inputs]]
@@ -50,15 +50,12 @@ class Memo:
 
         `make` is also handed what it gave for this key the last time.
         """
-        before = cast(dict[Key, tuple[tuple[*Inputs], T]], self.made((name, "before"), dict))
-        now = {}
-        for key, given in inputs.items():
-            kept = before.get(key)
-            if kept is None or kept[0] != given:
-                kept = (given, make(None if kept is None else kept[1], *given))
-            now[key] = kept
-        self._now[name, "before"] = ((), now)
-        return {key: one[1] for key, one in now.items()}
+        given, before = self.made(name, lambda: (dict[Key, tuple[*Inputs]](), dict[Key, T]()))
+        now = {
+            key: before[key] if given.get(key) == each else make(before.get(key), *each) for key, each in inputs.items()
+        }
+        self._now[name] = ((), (inputs, now))
+        return now
 
     def next_round(self) -> None:
         """What was asked for since the last call of this is kept, all else is forgotten."""

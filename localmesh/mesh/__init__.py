@@ -4,7 +4,7 @@
 its pods. Everything here is a frozen value and imports nothing but errors' `Where`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -46,10 +46,9 @@ class Mesh:
         """What is said for the whole mesh, without anything in it: all of it that one pod's configuration reads."""
         return replace(self, pods=(), services=(), workloads=(), patches=(), credentials={})
 
-    @property
-    def as_run(self) -> "Mesh":
-        """What of it is started: its pods, and the names that their programs dial."""
-        return replace(self, pods=tuple(pod.as_run for pod in self.pods), authorizers=(), patches=(), credentials={})
+    def as_run(self, pods: Iterable[Pod]) -> "Mesh":
+        """What of it is started: these pods of it, each as it is run, and the names that their programs dial."""
+        return replace(self, pods=tuple(pods), authorizers=(), patches=(), credentials={})
 
     @cached_property
     def _by_key(self) -> Mapping[str, Pod]:

@@ -83,7 +83,7 @@ def meant(
 def checked(written: Written, where: Dirs) -> Design:
     """All that can be found wrong without a machine to run on. Raises Problems."""
     mesh, warnings = meant(written)
-    plans = plan(mesh.as_run, written.local, imagined(where, mesh)) if written.documents.local else ()
+    plans = plan(mesh, written.local, imagined(where, mesh)) if written.documents.local else ()
     return Design(written, mesh, plans, warnings)
 
 
@@ -101,8 +101,15 @@ def designed(
     if not mesh.workloads:
         raise MeshError("there is nothing to run: no Deployment and no StatefulSet", "name all files of the mesh")
     kept = memo or Memo()
-    plans = kept.made("plan", plan, mesh.as_run, written.local, machine(mesh, written.local))
+    bare = kept.many("as run", _as_run, {pod.key: (pod,) for pod in mesh.pods})
+    plans = kept.made("plan", plan, mesh.as_run(bare.values()), written.local, machine(mesh, written.local))
     return Design(written, mesh, plans, warnings)
+
+
+def _as_run(before: Pod | None, pod: Pod) -> Pod:
+    """The very same as before if nothing of it has changed."""
+    bare = pod.as_run
+    return before if before == bare else bare
 
 
 def configured(design: Design, placements: Mapping[str, Placement], memo: Memo | None = None) -> dict[str, Snapshot]:
@@ -110,9 +117,9 @@ def configured(design: Design, placements: Mapping[str, Placement], memo: Memo |
     mesh, kept = _placed(design, placements, memo), memo or Memo()
     wide = kept.made("wide", lambda same: same, mesh.wide)
     pods = {
-        each.key: (wide, pod, each.placement)
+        key: (wide, pod, each.placement)
         for each in design.plans
-        if each.envoy and (pod := mesh.pod(each.key)) is not None
+        if each.envoy and (pod := mesh.pod(key := each.key)) is not None
     }
     made = kept.many("snapshots", partial(_captured, Memo()), pods)
     return {key: one.snapshot for key, one in made.items()}
@@ -151,8 +158,12 @@ def refreshed(
 
 
 def _placed(design: Design, placements: Mapping[str, Placement], memo: Memo | None) -> Mesh:
-    places = {each.key: placements.get(each.key, each.placement) for each in design.plans}
+    places = (memo or Memo()).made("places", _places, design.plans, placements)
     return meant(design.written, places, memo)[0]
+
+
+def _places(plans: tuple[PodPlan, ...], placements: Mapping[str, Placement]) -> Mapping[str, Placement]:
+    return {(key := each.key): placements.get(key, each.placement) for each in plans}
 
 
 def _resolved(memo: Memo, written: Written, placements: Mapping[str, Placement]) -> Resolution:
