@@ -200,6 +200,15 @@ def test_whoever_takes_calls_has_two_pods_that_a_drain_takes_one_after_the_other
         assert all(each["labelSelector"] == budget["selector"] for each in spread), name
 
 
+def test_the_nats_servers_are_on_nodes_of_their_own_where_stores_prefer_one_node(tmp_path: Path) -> None:
+    """A scheduler weighs what is only preferred, and put all three on one node."""
+    nats = dict(pods(built(rendered(tmp_path, ("kind", "ha")))))["nats"]
+    (spread,) = nats["topologySpreadConstraints"]
+    assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == ("kubernetes.io/hostname", "DoNotSchedule")
+    assert spread["nodeTaintsPolicy"] == "Honor", "a node that takes none is not one that lacks one"
+    assert "requiredDuringSchedulingIgnoredDuringExecution" not in nats["affinity"]["nodeAffinity"]
+
+
 def test_a_network_policy_opens_every_way_that_authorization_allows(everything: list[Document]) -> None:
     """By identity and by IP: a caller that one lets through and the other does not would only ever time out."""
     named = {d["metadata"]["name"]: d["spec"] for d in everything if d["kind"] == "NetworkPolicy"}
