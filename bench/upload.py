@@ -117,6 +117,9 @@ WHY = {
 TRIED = (
     "Reading the next piece of a file while one is being sent: 1.08 (0.99..1.15).",
     "Taking the next piece of an upload while one is being stored: 1.01 (0.93..1.08).",
+    "In place of rows of 512 KiB, which PostgreSQL itself parts into rows of 2 KB: rows of 8,000 bytes, which it stores"
+    " as they are, one on a page. By COPY 0.68 of its CPU and 0.80 of the time that the service waits for it, by INSERT"
+    " 1.09; rows of 4,000 bytes by COPY 1.08; of 512 KiB by COPY 0.95. Of a whole upload that is a tenth.",
 )
 
 
