@@ -42,8 +42,9 @@ ALL = (
     " reaches. The next step is to keep the bytes of an upstream for all pods that see it alike."
 )
 EDIT = (
-    "One pod is compiled, in 1 ms or so; the rest of the time goes into comparing what the 999 others reach with what"
-    " they reached, 50 µs each. The next step is to resolve only what the edit can reach: equal pods are the same then."
+    "The policies of one pod are compiled in half a millisecond; the rest of the time goes into seeing that the 999"
+    " others are the very same as before, 2 µs each. The next step is to be told which pods an edit has reached,"
+    " instead of looking at all of them."
 )
 T = TypeVar("T")
 
