@@ -184,8 +184,8 @@ def report(shapes: dict[str, tuple[Rounds, Measured]]) -> Report:
 
 
 SERVICE = (
-    "What our service adds to grpc.aio is its query, and our servicer, trace context, metrics, log line and token, some "
-    "10 to 50 µs each (profile): none of them is a waste, together they are more Python than the aim has room for. The "
+    "What our service adds to grpc.aio is its query, our servicer, trace context, metrics, log line and token, some 10 "
+    "to 50 µs each (profile): none of them is a waste, together they are more Python than the aim has room for. The "
     "next step is gRPC's synchronous server with two threads for the unary methods: in an experiment it took 0.55 to "
     "0.7 of grpc.aio's CPU, which is as much as all our layers together."
 )
