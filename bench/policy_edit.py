@@ -41,9 +41,9 @@ ALLOWED, WITHHELD = "UserService/BatchGetUsers\n", "UserService/NoSuchMethod\n"
 NEXT = (
     "What is left is Python, in parts of about the same size: the folders are looked through and the changed document"
     " is decoded; what it reaches is resolved; that is compiled; that is sent, and the Envoys answer within 2 ms or so."
-    " A VirtualService costs twice what a policy does, since all of its routes are made again, for each port and gateway"
-    " that they are in force at. The p99 of so few edits is the slowest of them. The next step is to keep what each"
-    " single route was made into."
+    " A VirtualService costs twice what a policy does, since all of its routes are made again, for each port and"
+    " gateway that they are in force at. The p99 of so few edits is the slowest of them. The next step is to keep what"
+    " each single route was made into."
 )
 SEEN = "See the last ACK; the call that sees it takes 3 ms more."
 TRIED = (

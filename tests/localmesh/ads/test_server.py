@@ -120,6 +120,28 @@ async def test_a_refusal_is_raised_with_node_and_message_and_the_rollback_arrive
         await rollback.acked(within=Limit.SOON.value)
 
 
+async def test_the_very_same_snapshot_is_sent_again_only_to_a_proxy_that_has_refused_it(
+    server: DiscoveryServer, tmp_path: Path
+) -> None:
+    told, other = snapshot(clusters="a"), snapshot(clusters="b")
+    server.publish({"pod": told})
+    async with proxy(tmp_path) as stream:
+        await stream.send(ask(CLUSTER))
+        await stream.send(ack(await stream.next()))
+        await server.publish({"pod": told}).acked(within=Limit.SOON.value)
+        publication = server.publish({"pod": other})
+        response = await stream.next()
+        assert names(response) == ["b"]  # nothing was sent before it
+        await stream.send(nack(response, "no"))
+        with pytest.raises(Refused):
+            await publication.acked(within=Limit.SOON.value)
+        again = server.publish({"pod": other})
+        response = await stream.next()
+        assert names(response) == ["b"]
+        await stream.send(ack(response))
+        await again.acked(within=Limit.SOON.value)
+
+
 async def test_a_snapshot_with_a_dangling_reference_is_refused_before_anything_is_sent(
     server: DiscoveryServer, tmp_path: Path
 ) -> None:
