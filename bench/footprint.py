@@ -117,7 +117,7 @@ CACHES = (
 TRIED = (
     "Envoy's memory_allocator_manager (16 MiB to release each second): 36 MiB instead of 37 at each of the three Envoys"
     " that had the most calls.",
-    "shared_buffers of 16 MB instead of 128: 1.57 of idle after load instead of 1.67. But with 32 MB a file is written"
+    "shared_buffers of 16 MB instead of 128: 1.57 of idle after load instead of 1.71. But with 32 MB a file is written"
     " 1.23 and read 1.75 times as long.",
 )
 
