@@ -8,6 +8,7 @@ from localmesh.mesh.routes import Retry
 # What istiod gives every route that says nothing (it does not retry a 503), and what `attempts` alone means.
 DEFAULT_ATTEMPTS = 2
 DEFAULT_ON = ("connect-failure", "refused-stream", "unavailable", "cancelled", "retriable-status-codes")
+_CODE = re.compile(r"[0-9]{3}")
 
 
 def retry(written: HTTPRetry | None, *, hashed: bool) -> Retry | None:
@@ -32,8 +33,8 @@ def retry(written: HTTPRetry | None, *, hashed: bool) -> Retry | None:
 def _conditions(retry_on: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Numbers become status codes, and then `retriable-status-codes` is among the words."""
     parts = [each for each in retry_on.split(",") if each]
-    codes = tuple(int(each) for each in parts if re.fullmatch(r"[0-9]{3}", each))
-    words = [each for each in parts if not re.fullmatch(r"[0-9]{3}", each)]
+    codes = tuple(int(each) for each in parts if _CODE.fullmatch(each))
+    words = [each for each in parts if not _CODE.fullmatch(each)]
     if codes and "retriable-status-codes" not in words:
         words.append("retriable-status-codes")
     return tuple(words), codes

@@ -51,6 +51,8 @@ def _settled(route: HttpRoute, authority: str) -> HttpRoute | None:
     wanted = [match.authority] if match.authority else []
     wanted += [text for name, text in match.headers if name.lower() == AUTHORITY]
     unwanted = [text for name, text in match.without_headers if name.lower() == AUTHORITY]
+    if not wanted and not unwanted:
+        return route
     if not all(_holds(text, authority) for text in wanted) or any(_holds(text, authority) for text in unwanted):
         return None
     headers = tuple(one for one in match.headers if one[0].lower() != AUTHORITY)
