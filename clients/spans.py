@@ -79,10 +79,11 @@ class TracedChannel:
 
         def call(*request: Any, metadata: Any = None, **options: Any) -> Any:
             span = CallSpan(path, self._target, self._tracer, streams=streams)
+            if span.is_recording:
+                self._open.add(span)
             made = make(*request, metadata=(*(metadata or ()), *span.metadata), **options)
             if not span.is_recording:
                 return made
-            self._open.add(span)
             span.sent = len(request)
             made.add_done_callback(lambda over: self._ended(span, _code(over)))
             return _Counted(made, span) if streams else made

@@ -212,6 +212,14 @@ async def test_a_stream_that_nobody_ends_is_ended_with_its_channel(traced: Trace
     assert len(traced.spans.get_finished_spans()) == 1
 
 
+async def test_a_call_that_cannot_be_made_ends_its_span_with_its_channel(traced: Traced) -> None:
+    await traced.channel.close()
+    with pytest.raises(grpc.aio.UsageError):
+        traced.begin("unary_unary", b"hello")
+    traced.calls.close()
+    assert said(await traced.span())[semconv.RPC_CODE] == "CANCELLED"
+
+
 async def test_a_call_that_is_cancelled_before_it_begins_ends_its_span(traced: Traced) -> None:
     traced.begin("unary_unary", b"hello").cancel()
     assert said(await traced.span())[semconv.RPC_CODE] == "CANCELLED"
