@@ -40,11 +40,18 @@ def logs(state: Path, *, pod: str | None, follow: bool, container: str, lines: i
         call_logs.show(state, trace, as_json=as_json)
         return
     found = files(dirs.of(state).logs, pod, container)
+    tails = []
     for file in found:
-        for line in _last(file, lines):
-            _print(file, line, len(found) > 1)
+        whole, newline, rest = file.read_bytes().rpartition(b"\n")
+        read = whole.split(b"\n") if newline else []
+        if rest and not follow:
+            read.append(rest)
+        for line in read[-lines:] if lines else ():
+            _print(file, line.decode(errors="replace"), len(found) > 1)
+        # Who follows begins where this reading ended, and is told the line that was not whole when it is.
+        tails.append(Tail(file, MOST_BYTES, MOST_BYTES, end=len(whole) + len(newline)))
     if follow:
-        _follow(found)
+        _follow(tails)
 
 
 def _refuse_senseless(options: tuple[str, ...]) -> None:
@@ -75,21 +82,17 @@ def files(folder: Path, pod: str, container: str) -> list[Path]:
     return sorted(candidates)
 
 
-def _last(file: Path, lines: int) -> list[str]:
-    return file.read_text(errors="replace").splitlines()[-lines:] if lines else []
-
-
 def _print(file: Path, line: str, several: bool) -> None:
     prefix = click.style(f"{file.name.split('.')[-2]:<8} ", dim=True) if several else ""
     click.echo(prefix + line)
 
 
-def _follow(found: list[Path]) -> None:
+def _follow(tails: list[Tail]) -> None:
     """Print what is added, also by programs that are started again."""
     import watchfiles  # noqa: PLC0415  (only for those who wait)
 
-    tails = [Tail(file, MOST_BYTES, MOST_BYTES, end=file.stat().st_size) for file in found]
-    for _ in watchfiles.watch(*found, rust_timeout=500, yield_on_timeout=True, debounce=50, step=10):
+    watched = [tail.file for tail in tails]
+    for _ in watchfiles.watch(*watched, rust_timeout=500, yield_on_timeout=True, debounce=50, step=10):
         for tail in tails:
             for line in tail.added():
-                _print(tail.file, line, len(found) > 1)
+                _print(tail.file, line, len(tails) > 1)

@@ -1,6 +1,8 @@
 """`localmesh logs`, on files as the runtime writes them."""
 
+import asyncio
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from click.testing import CliRunner
 
 from localmesh.cli.logs import files, logs
 from localmesh.errors import MeshError
+from tests.kit import Limit
 
 
 @pytest.fixture
@@ -34,6 +37,33 @@ def test_all_programs_of_a_pod_are_shown_by_name(state: Path) -> None:
 
 def test_one_container_and_its_last_lines(state: Path) -> None:
     assert shown(state, "mesh/user-0", "--container", "user", "--lines", "2") == "two\nthree\n"
+
+
+async def test_who_follows_is_told_every_line_once_and_whole_though_one_is_being_written_now(state: Path) -> None:
+    words = ("-m", "localmesh", "--state", str(state), "logs", "user-0", "--container", "user", "--follow")
+    with (state / "logs" / "mesh.user-0.user.log").open("a") as log:
+        print("fo", end="", file=log, flush=True)
+        following = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=asyncio.subprocess.PIPE)
+        assert following.stdout is not None
+        stdout = following.stdout
+
+        async def line() -> str:
+            return (await asyncio.wait_for(stdout.readline(), Limit.STARTED.value)).decode()
+
+        try:
+            told = [await line() for _ in range(3)]
+            print("ur\nfive", file=log, flush=True)
+            told += [await line() for _ in range(2)]
+        finally:
+            following.terminate()
+            await following.wait()
+    assert told == ["one\n", "two\n", "three\n", "four\n", "five\n"]
+
+
+def test_a_line_that_is_not_whole_is_shown_to_who_does_not_wait_for_the_rest(state: Path) -> None:
+    with (state / "logs" / "localmesh.log").open("a") as log:
+        log.write("half")
+    assert shown(state, "localmesh") == "started\nhalf\n"
 
 
 def test_the_control_plane_has_a_log_too(state: Path) -> None:
