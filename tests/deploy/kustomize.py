@@ -35,8 +35,8 @@ def _applied(folder: Path, documents: list[Document]) -> list[Document]:
     if unknown := set(said) - KNOWN:
         raise Unknown(f"{folder}: {', '.join(sorted(unknown))}")
     for name in said.get("resources", []):
-        path = folder / name
-        documents += built(path) if path.is_dir() else _parsed(path.read_text())
+        path = (folder / name).resolve()
+        documents += built(path) if path.is_dir() else _parsed(_text(path))
     for generator in said.get("configMapGenerator", []):
         documents.append(_config_map(generator, folder))
     for name in said.get("components", []):
@@ -58,6 +58,12 @@ def _parsed(text: str) -> list[Any]:
 
 
 @cache
+def _text(path: Path) -> str:
+    """Of a file of the repository; what a test itself writes is a kustomization, and read each time."""
+    return path.read_text()
+
+
+@cache
 def _as_json(text: str) -> str:
     """Once for each text: the tests build hundreds of combinations of the same few."""
     return json.dumps([each for each in yaml.safe_load_all(text) if each])
@@ -67,7 +73,7 @@ def _config_map(generator: Document, folder: Path) -> Document:
     """A ConfigMap of files, marked as one whose name will end with the hash of what it holds."""
     if set(generator) - {"name", "namespace", "files"}:
         raise Unknown(f"configMapGenerator: {generator}")
-    data = {Path(name).name: (folder / name).read_text() for name in generator["files"]}
+    data = {Path(name).name: _text((folder / name).resolve()) for name in generator["files"]}
     metadata = {"name": generator["name"], "namespace": generator["namespace"]}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data, _GENERATED: True}
 
