@@ -83,16 +83,16 @@ class Supervisor:
             self._touched()
             await _all(self._end(gone), self._roll(changed, hurry))
 
-    async def restart(self, workload: str) -> None:
-        """Replace all pods of a workload (`namespace/name`), one after the other. MeshError as `reconcile`."""
-        await self._undisturbed(self._restart(workload))
+    async def restart(self, workload: str, *, hurry: asyncio.Event | None = None) -> None:
+        """Replace all pods of a workload (`namespace/name`), one by one. MeshError and `hurry` as `reconcile`."""
+        await self._undisturbed(self._restart(workload, hurry))
 
-    async def _restart(self, workload: str) -> None:
+    async def _restart(self, workload: str, hurry: asyncio.Event | None) -> None:
         async with self._one_at_a_time:
             plans = [pod.plan for pod in self._pods.values() if pod.plan.workload == workload]
             if not plans:
                 raise self._unknown("workload", workload, {pod.plan.workload for pod in self._pods.values()})
-            await self._roll(plans)
+            await self._roll(plans, hurry)
 
     def kill(self, pod: str, number: signal.Signals = signal.SIGKILL, process: str = "") -> tuple[str, ...]:
         """Send a signal to a process of a pod (`namespace/name`), unannounced, as a crash would come.
@@ -180,7 +180,7 @@ class Supervisor:
                 del self._pods[pod.plan.key]
             self._touched()
 
-    async def _roll(self, plans: Iterable[PodPlan], hurry: asyncio.Event | None = None) -> None:
+    async def _roll(self, plans: Iterable[PodPlan], hurry: asyncio.Event | None) -> None:
         """Replace pods by these, one after the other in each workload, the workloads side by side."""
         by_workload = defaultdict(list)
         for plan in plans:

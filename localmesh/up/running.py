@@ -197,8 +197,8 @@ class RunningMesh:
     async def restart(self, workload: str) -> None:
         """Replace a workload's pods one by one. Raises MeshError."""
         key = self._workload(workload)
-        async with self._changing:
-            await self._supervisor.restart(key)
+        async with self._changing, self._superseded() as superseded:
+            await self._supervisor.restart(key, hurry=superseded)
 
     def kill(self, pod: str, number: int, container: str) -> None:
         """Send a signal to a pod's process, as a fault would. Raises MeshError."""

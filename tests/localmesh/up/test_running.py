@@ -6,7 +6,7 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -191,7 +191,14 @@ async def test_scaling_adds_pods_that_take_calls_and_takes_them_away_without_los
     assert [pod.name for pod in small.mesh.status().pods if pod.workload == "small/echo"] == ["echo-0", "echo-1"]
 
 
-async def test_a_save_hurries_a_scaling_that_waits_for_its_pods(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [lambda small: small.mesh.scale("echo", 2), lambda small: small.mesh.restart("echo")],
+    ids=["scaling", "restart"],
+)
+async def test_a_save_hurries_a_change_that_waits_for_its_pods(
+    small: Small, monkeypatch: pytest.MonkeyPatch, change: Callable[[Small], Coroutine[None, None, None]]
+) -> None:
     waits = asyncio.Event()
 
     async def until_hurried(_: object, *, hurry: asyncio.Event, **__: object) -> None:
@@ -200,11 +207,12 @@ async def test_a_save_hurries_a_scaling_that_waits_for_its_pods(small: Small, mo
 
     with monkeypatch.context() as slow:
         slow.setattr(supervisor.Supervisor, "ready", until_hurried)
-        scaling = asyncio.create_task(small.mesh.scale("echo", 2))
+        changing = asyncio.create_task(change(small))
         await waits.wait()
         save(small.routes, small.routes.read_text() + "# again\n")
-        async with asyncio.timeout(Limit.SOON.value):
-            await scaling
+        async with asyncio.timeout(Limit.STARTED.value):
+            await changing
+    await eventually(lambda: _all_ready(small), within=Limit.RECOVERED, what="every pod is ready")
 
 
 async def test_a_refusal_is_told_also_if_pods_come_and_go_meanwhile(small: Small) -> None:
