@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from deploy.kind import commands, up
+from deploy.kind import commands, images, up
 from deploy.kind.commands import Failed
 from deploy.kind.settings import Settings
 from tests.deploy.kind.conftest import World
@@ -140,6 +140,15 @@ def test_with_skip_pull_the_cni_agent_stays_where_docker_or_the_nodes_have_it(wo
     up.up(replace(settings, skip_pull=True), world.told.append)
     assert "cni.enabled=false" not in world.calls("istioctl install")[0]
     assert "without-cni" not in (settings.work / "kustomization.yaml").read_text()
+
+
+@pytest.mark.parametrize(("nodes", "there"), [(NODES[:1], True), (NODES, True), ([], False)])
+def test_with_skip_pull_an_image_is_there_if_the_nodes_for_pods_have_it(
+    world: World, settings: Settings, nodes: list[str], there: bool
+) -> None:
+    """Of a cluster that is one node, that node is it."""
+    world.set(nodes=dict.fromkeys(nodes, True), loaded=["nats:2.12"])
+    assert images.reachable(replace(settings, skip_pull=True), "nats:2.12") is there
 
 
 def test_with_skip_pull_an_image_that_docker_has_under_another_tag_serves(world: World, settings: Settings) -> None:
