@@ -39,7 +39,7 @@ HEADER = 'headers: {response: {set: {x-edit: "%d"}}}'
 TIMEOUT = "      timeout: 3s\n"
 ALLOWED, WITHHELD = "UserService/BatchGetUsers\n", "UserService/NoSuchMethod\n"
 NEXT = (
-    "What is left is Python, in parts of about the same size: the folders are looked through and the changed document"
+    "What is left is Python, in four parts of a similar size: the folders are looked through and the changed document"
     " is decoded; what it reaches is resolved; that is compiled; that is sent, and the Envoys answer within 2 ms or so."
     " A VirtualService costs twice what a policy does, since all of its routes are made again, for each port and"
     " gateway that they are in force at. The p99 of so few edits is the slowest of them. The next step is to keep what"
@@ -49,9 +49,10 @@ SEEN = "See the last ACK; the call that sees it takes 3 ms more."
 TRIED = (
     "Kept: a document whose text and place are as before is the same record, a step of resolving is made again only"
     " where the documents that it is handed differ, a policy makes no listener anew, replicas share what they have"
-    " alike: the control plane's CPU for an edit of a VirtualService 0.53, of an AuthorizationPolicy 0.23 (paired, all"
+    " alike: the control plane's CPU for an edit of a VirtualService 0.56, of an AuthorizationPolicy 0.25 (paired, all"
     " together).",
     "Kept: whether more files are saved together is waited for after the reading, not before it: 1 ms.",
+    "What a target's requests are hashed by found once for all routes to it: 0.93 of resolving, 0.98 of an edit.",
     "A YAML loader that gives no tags, as nobody reads them: 0.75 of composing, 0.98 of an edit.",
     "Records that are equal only at the same place in a file, so that none has to be the very same: then nobody could"
     " tell any more that a document which has moved says what it said before (`localmesh policies`).",

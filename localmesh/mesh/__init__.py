@@ -39,7 +39,7 @@ class Mesh:
 
     def pod(self, key: str) -> Pod | None:
         """The pod `namespace/name`."""
-        return self._by_key.get(key)
+        return self.by_key.get(key)
 
     @property
     def wide(self) -> "Mesh":
@@ -51,7 +51,8 @@ class Mesh:
         return replace(self, pods=tuple(pods), authorizers=(), patches=(), credentials={})
 
     @cached_property
-    def _by_key(self) -> Mapping[str, Pod]:
+    def by_key(self) -> Mapping[str, Pod]:
+        """The pods by `namespace/name`."""
         return {pod.key: pod for pod in self.pods}
 
 

@@ -116,13 +116,15 @@ def configured(design: Design, placements: Mapping[str, Placement], memo: Memo |
     """A snapshot for each pod's proxy, with every other pod where it stands and as ready as it is. No secrets."""
     mesh, kept = _placed(design, placements, memo), memo or Memo()
     wide = kept.made("wide", lambda same: same, mesh.wide)
-    pods = {
-        key: (wide, pod, each.placement)
-        for each in design.plans
-        if each.envoy and (pod := mesh.pod(key := each.key)) is not None
-    }
+    told = kept.made("told", _told, design.plans)
+    pods = {key: (wide, pod, at) for key, at in told if (pod := mesh.by_key.get(key)) is not None}
     made = kept.many("snapshots", partial(_captured, Memo()), pods)
     return {key: one.snapshot for key, one in made.items()}
+
+
+def _told(plans: tuple[PodPlan, ...]) -> list[tuple[str, Placement]]:
+    """The pods whose proxies are told something, and where they stand."""
+    return [(each.key, each.placement) for each in plans if each.envoy]
 
 
 @dataclass(frozen=True, slots=True)
