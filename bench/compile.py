@@ -42,8 +42,8 @@ ALL = (
     " reaches. The next step is to keep the bytes of an upstream for all pods that see it alike."
 )
 EDIT = (
-    "The policies of one pod are compiled in a quarter of a millisecond; the rest of the time goes into seeing that the 999"
-    " others are the very same as before, 2 µs each. The next step is to be told which pods an edit has reached,"
+    "The policies of one pod are compiled in a quarter of a millisecond; the rest of the time goes into seeing that the"
+    " 999 others are the very same as before, 2 µs each. The next step is to be told which pods an edit has reached,"
     " instead of looking at all of them."
 )
 T = TypeVar("T")
