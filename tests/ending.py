@@ -1,12 +1,15 @@
 """What a test run leaves behind is ended with it, however it ends: nobody runs a `finally` after kill -9."""
 
+import os
+import shlex
 import subprocess
 from pathlib import Path
 
 from tests.kit import Limit
 
-# Its input ends when the last who could write to it is gone, or closes it.
-_WHEN_ALONE = 'read -r _; exec "$@"'
+# Its input ends when the last who could write to it is gone, or closes it. What it will run is not among its words: by
+# those a test finds what a mesh has left.
+_WHEN_ALONE = 'read -r _; eval "exec $AFTERWARDS"'
 
 
 class Ending:
@@ -14,8 +17,9 @@ class Ending:
 
     def __init__(self, *command: str, cwd: Path) -> None:
         self._waiting = subprocess.Popen(
-            ["sh", "-c", _WHEN_ALONE, "sh", *command],
+            ["sh", "-c", _WHEN_ALONE],
             cwd=cwd,
+            env=os.environ | {"AFTERWARDS": shlex.join(command)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
