@@ -105,18 +105,3 @@ async def told(mesh: Mesh, entry: Entry, pod: str, since: int = 0, method: str =
         return any(entry.is_told_by(line) and method in (line.get("method") or "") for line in new)
 
     await eventually(once, what=f"{entry.title} in the log of {pod}")
-
-
-@asynccontextmanager
-async def recovering(mesh: Mesh, pod: str) -> AsyncIterator[None]:
-    """For a test that ends this pod's program: when it is over, the program has been started again and all is ready."""
-
-    async def restarts() -> int:
-        return next(info.restarts for info in await asyncio.to_thread(mesh.pods) if info.name == pod)
-
-    async def ready() -> bool:
-        return await restarts() > before and all(info.ready for info in await asyncio.to_thread(mesh.pods))
-
-    before = await restarts()
-    yield
-    await eventually(ready, within=Limit.RECOVERED, what=f"{pod} is back and every pod ready")

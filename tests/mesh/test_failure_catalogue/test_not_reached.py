@@ -5,8 +5,9 @@ import asyncio
 from tests.kit import Limit, eventually
 from tests.mesh.backend import Mesh
 from tests.mesh.local import LocalMesh
+from tests.mesh.recovery import recovering
 from tests.mesh.test_failure_catalogue.catalogue import OUTSIDE, Entry, shows
-from tests.mesh.test_failure_catalogue.incidents import CALLED, EDGE, Incident, proxied, recovering, told
+from tests.mesh.test_failure_catalogue.incidents import CALLED, EDGE, Incident, proxied, told
 
 HALF_CLOSE = "envoy.reloadable_features.allow_multiplexed_upstream_half_close"
 

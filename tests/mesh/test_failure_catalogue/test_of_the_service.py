@@ -13,9 +13,10 @@ from protos.user.v1.user_pb2 import GetUserRequest
 from tests.kit import Limit, eventually
 from tests.mesh.backend import Mesh
 from tests.mesh.conftest import Somebody, bearer
+from tests.mesh.recovery import recovering
 from tests.mesh.test_chat import replicas, send
 from tests.mesh.test_failure_catalogue.catalogue import Entry, shows
-from tests.mesh.test_failure_catalogue.incidents import recovering, written
+from tests.mesh.test_failure_catalogue.incidents import written
 
 WATCH, LIST = "/chat.v1.ChatService/WatchRoom", "/chat.v1.ChatService/ListMessages"
 
