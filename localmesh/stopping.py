@@ -1,7 +1,7 @@
 """The end of a grpc.aio server, with a bound: `Server.stop` alone may never return, nor the process end.
 
 grpc ends a connection only after it has written its last frame (https://github.com/grpc/grpc/issues/13429). To a peer
-that has hung with a full socket it cannot, and it waits for as long as that peer is there or a keepalive is not missed.
+that has hung with a full socket it cannot: it waits until that peer goes, or a keepalive is missed where there are any.
 """
 
 import asyncio
