@@ -61,7 +61,9 @@ async def replicas(
         for name in ("chat-0", "chat-1"):
             (sockets / name).mkdir()
             both.append(
-                await stack.enter_async_context(replica(sockets / name, database=chat_database, nats=nats, users=users))
+                await stack.enter_async_context(
+                    replica(sockets / name, database=chat_database, nats=nats, users=users, drain_seconds=0.5)
+                )
             )
         yield both
 
