@@ -2,6 +2,8 @@
 
 grpc ends a connection only after it has written its last frame (https://github.com/grpc/grpc/issues/13429). To a peer
 that has hung with a full socket it cannot: it waits until that peer goes, or a keepalive is missed where there are any.
+
+This file is in localmesh and in services.common, word for word: neither may import the other.
 """
 
 import asyncio
@@ -11,16 +13,14 @@ import grpc.aio
 
 log = logging.getLogger(__name__)
 
-MARGIN_SECONDS = 1.0
 
-
-async def stopped(server: grpc.aio.Server, grace: float = 0.0) -> None:
+async def stopped(server: grpc.aio.Server, *, grace: float = 0.0, margin: float = 1.0) -> None:
     """Stops the server: calls have `grace` seconds to end, then they are cut.
 
-    Returns at the latest a second after that. If a peer has held it up so long, the log says so.
+    Returns at the latest `margin` seconds after that. If a peer has held it up so long, the log says so.
     """
     stopping = asyncio.create_task(server.stop(grace))
-    await asyncio.wait([stopping], timeout=grace + MARGIN_SECONDS)
+    await asyncio.wait([stopping], timeout=grace + margin)
     if stopping.done():
         stopping.result()
         return

@@ -1,4 +1,4 @@
-"""`python -m tests.hung_client MODULE [MARGIN]`: a server whose client takes nothing any more, and the end of both.
+"""`python -m tests.hung_client MODULE`: a server whose client takes nothing any more, and the end of both.
 
 MODULE has the function `stopped` that ends the server. A process of its own, because what is left behind is not freed
 before its end, and because that end is what must come.
@@ -19,7 +19,7 @@ ANSWER = bytes(8 << 20)  # many times what a socket holds
 TAKEN = 1 << 16
 
 
-async def main(stopped: Any, **limits: float) -> Any:
+async def main(stopped: Any) -> Any:
     """Returns the client when the server is left: it stays until the process has ended."""
     with tempfile.TemporaryDirectory(prefix="h", dir="/tmp") as folder:
         server = grpc.aio.server()
@@ -27,7 +27,7 @@ async def main(stopped: Any, **limits: float) -> Any:
         server.add_insecure_port(f"unix:{folder}/grpc")
         await server.start()
         client = await asyncio.to_thread(_call, f"unix:{folder}/grpc")
-        await stopped(server, grace=0.1, **limits)
+        await stopped(server, grace=0.1, margin=0.2)
     return client
 
 
@@ -51,6 +51,4 @@ def _call(target: str) -> Any:
 
 
 if __name__ == "__main__":
-    name, *margin = sys.argv[1:]
-    limits = {"margin": float(margin[0])} if margin else {}
-    hung = asyncio.run(main(importlib.import_module(name).stopped, **limits))
+    hung = asyncio.run(main(importlib.import_module(sys.argv[1]).stopped))

@@ -2,6 +2,8 @@
 
 grpc ends a connection only after it has written its last frame (https://github.com/grpc/grpc/issues/13429). To a peer
 that has hung with a full socket it cannot: it waits until that peer goes, or a keepalive is missed where there are any.
+
+This file is in localmesh and in services.common, word for word: neither may import the other.
 """
 
 import asyncio
@@ -12,7 +14,7 @@ import grpc.aio
 log = logging.getLogger(__name__)
 
 
-async def stopped(server: grpc.aio.Server, *, grace: float, margin: float) -> None:
+async def stopped(server: grpc.aio.Server, *, grace: float = 0.0, margin: float = 1.0) -> None:
     """Stops the server: calls have `grace` seconds to end, then they are cut.
 
     Returns at the latest `margin` seconds after that. If a peer has held it up so long, the log says so.

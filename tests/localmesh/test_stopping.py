@@ -2,7 +2,10 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
+import localmesh.stopping
+import services.common.stopping
 from tests.kit import Limit
 
 
@@ -15,3 +18,9 @@ def test_a_peer_that_takes_nothing_any_more_holds_up_neither_the_end_of_a_server
         check=True,
     )
     assert "a peer takes nothing any more: its connection is left open\n" in ended.stderr
+
+
+def test_the_services_have_the_same_end() -> None:
+    """Two files that may not import each other, so that what is mended in one is mended in both."""
+    here, there = (Path(each.__file__).read_text() for each in (localmesh.stopping, services.common.stopping))
+    assert here == there

@@ -8,7 +8,7 @@ from tests.kit import Limit
 
 def test_a_peer_that_takes_nothing_any_more_holds_up_neither_the_end_of_a_server_nor_that_of_its_process() -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.hung_client", "services.common.stopping", "0.2"],
+        [sys.executable, "-m", "tests.hung_client", "services.common.stopping"],
         capture_output=True,
         text=True,
         timeout=Limit.STARTED.value,
