@@ -6,10 +6,12 @@ https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 """
 
 import logging
+import os
 import threading
 from collections.abc import Sequence
 from typing import Protocol
 
+from opentelemetry.sdk.environment_variables import OTEL_BSP_MAX_QUEUE_SIZE
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from prometheus_client import CollectorRegistry, Counter
@@ -20,6 +22,9 @@ log = logging.getLogger(__name__)
 
 # They tell of each try; what a person needs of that, this module says once.
 _THEIR_EXPORTS = "opentelemetry.exporter.otlp.proto.grpc.exporter"
+
+# OTEL_BSP_MAX_QUEUE_SIZE as OpenTelemetry has it where it is not set.
+_MOST = 2048
 
 
 class _Leaving(Protocol):
@@ -131,11 +136,16 @@ class Queue(BatchSpanProcessor):
     """The SDK's queue and its thread, which would drop the oldest spans of a full queue and tell only its own log."""
 
     def __init__(self, export: Export) -> None:
-        super().__init__(export)
         self._export = export
-        self._most = BatchSpanProcessor._default_max_queue_size()  # type: ignore[no-untyped-call]
+        self._most = _most(os.environ.get(OTEL_BSP_MAX_QUEUE_SIZE, ""))
+        super().__init__(export, max_queue_size=self._most)
 
     def on_end(self, span: ReadableSpan) -> None:
         """A span that was recorded waits to be sent, if there is room."""
         if span.context is not None and span.context.trace_flags.sampled and self._export.may_wait(self._most):
             super().on_end(span)
+
+
+def _most(given: str) -> int:
+    """The spans that may wait; the specification's default where there is no number."""
+    return int(given) if given.isdecimal() else _MOST

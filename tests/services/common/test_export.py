@@ -116,6 +116,17 @@ async def test_what_there_is_no_room_for_is_dropped_counted_and_said_once(told: 
     assert json.loads(line)["event"] == "spans are dropped: 16 wait to leave, and there is room for no more"
 
 
+async def test_where_the_size_of_the_queue_is_no_number_the_specifications_default_holds(
+    told: Callable[..., Telemetry],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        telemetry = told(silent.getsockname()[1], BSP_MAX_QUEUE_SIZE="many", EXPORTER_OTLP_TIMEOUT="60")
+        for _ in range(2050):
+            _span(telemetry, "x")
+        assert (_processed(telemetry, ""), _processed(telemetry, "queue_full")) == (2048, 2)
+        await telemetry.close(0.1)
+
+
 async def test_there_is_room_again_for_as_many_as_have_left(told: Callable[..., Telemetry]) -> None:
     collector = Collector()
     with listening(collector) as port:
