@@ -34,5 +34,5 @@ def open_channel(target: str, telemetry: Telemetry, *, default_deadline_seconds:
     return grpc.aio.insecure_channel(
         target,
         options=OPTIONS,
-        interceptors=client_interceptors(telemetry, default_deadline_seconds=default_deadline_seconds),
+        interceptors=client_interceptors(target, telemetry, default_deadline_seconds=default_deadline_seconds),
     )

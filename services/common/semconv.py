@@ -10,7 +10,9 @@ In Prometheus a name's dots are underscores, and a duration ends with its unit: 
 What becomes a label is one of a few words that stand in our code, never what a caller chose.
 """
 
-OTHER = "_OTHER"  # in place of whatever is not one of the known words
+# In place of whatever is not one of the known words. A method that nobody serves is not told in `rpc.method_original`
+# either, as the conventions would have it: it is what a stranger chose to send.
+OTHER = "_OTHER"
 
 ERROR_TYPE = "error.type"
 
@@ -18,6 +20,8 @@ RPC_SYSTEM = "rpc.system.name"
 RPC_METHOD = "rpc.method"  # fully qualified: user.v1.UserService/GetUser
 RPC_CODE = "rpc.response.status_code"  # OK, NOT_FOUND …
 GRPC = "grpc"
+SERVER_ADDRESS = "server.address"  # of a client's span, and as it was told: `chat`, not who answers in the end
+SERVER_PORT = "server.port"
 
 # Ours: the conventions have no names for the messages of a stream, nor for an end that the server meant.
 MESSAGES_RECEIVED = "grpc.messages.received"
@@ -56,3 +60,11 @@ def rpc_duration(side: str) -> str:
 
 
 DB_DURATION = "db_client_operation_duration_seconds"
+
+
+def server(target: str) -> dict[str, str | int]:
+    """Whom a client calls, by its channel's target: `host:port`, or `unix:/path`, which has no port."""
+    host, colon, port = target.rpartition(":")
+    if colon and port.isdecimal():
+        return {SERVER_ADDRESS: host.strip("[]"), SERVER_PORT: int(port)}
+    return {SERVER_ADDRESS: target.removeprefix("unix:")}

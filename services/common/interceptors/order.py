@@ -46,10 +46,10 @@ def server_layers(settings: ServerSettings, telemetry: Telemetry) -> Mapping[str
 
 
 def client_interceptors(
-    telemetry: Telemetry, *, default_deadline_seconds: float
+    target: str, telemetry: Telemetry, *, default_deadline_seconds: float
 ) -> Sequence[grpc.aio.ClientInterceptor]:
-    """The client side, for one channel."""
+    """The client side, for one channel to `target`."""
     return [
-        *tracing.client_interceptors(telemetry.tracer_provider),
+        *tracing.client_interceptors(telemetry.tracer_provider, target),
         *outgoing.client_interceptors(telemetry.client_calls, default_seconds=default_deadline_seconds),
     ]

@@ -6,6 +6,7 @@ would be a tenth of a service's start. A client's span is ended by a done-callba
 comes whatever ends the call, and only once. A stream's span has the number of messages.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import grpc
@@ -81,8 +82,11 @@ def traced(provider: TracerProvider) -> Layer:
 
 
 def _came(call: Any) -> Context | None:
-    """The trace context that came with a call, if any did."""
-    carrier = {key: value for key, value in call.invocation_metadata() or () if key in _PROPAGATED}
+    """The trace context that came with a call, if any did; of several `tracestate` all count (W3C)."""
+    carrier: dict[str, list[str]] = {}
+    for key, value in call.invocation_metadata() or ():
+        if key in _PROPAGATED:
+            carrier.setdefault(key, []).append(value)
     return extract(carrier) if carrier else None
 
 
@@ -101,14 +105,14 @@ def _unrecorded(provider: TracerProvider, name: str, came: Context) -> bool:
 class _Spanned:
     """What the four client interceptors share: grpc.aio wants an object for each kind of call."""
 
-    def __init__(self, tracer: trace.Tracer) -> None:
-        self._tracer = tracer
+    def __init__(self, tracer: trace.Tracer, server: Mapping[str, str | int]) -> None:
+        self._tracer, self._server = tracer, server
 
     async def _made(self, continuation: Any, details: Any, request: Any) -> Any:
         # grpc.aio gives bytes where its type says str (grpc#31092).
         method = details.method.decode() if isinstance(details.method, bytes) else details.method
         name = method.removeprefix("/")
-        span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes=_said(name))
+        span = self._tracer.start_span(name, kind=SpanKind.CLIENT, attributes={**_said(name), **self._server})
 
         def ended(code: grpc.StatusCode) -> None:
             _finish(span, code, failed=code is not grpc.StatusCode.OK)
@@ -147,10 +151,13 @@ class _StreamStream(_Spanned, grpc.aio.StreamStreamClientInterceptor):
         return await self._made(continuation, details, requests)
 
 
-def client_interceptors(provider: trace.TracerProvider) -> list[grpc.aio.ClientInterceptor]:
-    """The client side, one interceptor for each kind of call: a span each, and `traceparent` sent on."""
-    tracer = provider.get_tracer(__name__)
-    return [kind(tracer) for kind in (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)]
+def client_interceptors(provider: trace.TracerProvider, target: str) -> list[grpc.aio.ClientInterceptor]:
+    """The client side of a channel to `target`, one interceptor for each kind of call.
+
+    Each call gets a span, and sends `traceparent` on.
+    """
+    tracer, server = provider.get_tracer(__name__), semconv.server(target)
+    return [kind(tracer, server) for kind in (_UnaryUnary, _UnaryStream, _StreamUnary, _StreamStream)]
 
 
 def add_counts(span: Span, told: Tally) -> None:

@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from opentelemetry.trace import StatusCode
 
 from protos.chat.v1 import chat_pb2_grpc
+from services.common import semconv
 from services.common.channels import open_channel
 from services.common.logs import to_stdout
 from tests.kit import eventually
@@ -102,6 +103,17 @@ async def test_a_callers_own_trace_goes_on(serve: Serve) -> None:
     assert f"{server.context.trace_id:032x}-{server.parent.span_id:016x}" in parent
 
 
+async def test_all_that_callers_say_of_their_traces_goes_on(serve: Serve) -> None:
+    """W3C: of several `tracestate` headers the values are one list."""
+    async with serve() as served, grpc.aio.insecure_channel(served.settings.grpc_listen) as bare:
+        parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        states = (("tracestate", "a=1,b=2"), ("tracestate", "c=3"))
+        metadata = (*served.bearer, ("traceparent", parent), *states)
+        await finish(start(chat_pb2_grpc.ChatServiceStub(bare), "unary", metadata=metadata))
+        (server,) = served.finished("SERVER")
+    assert server.context is not None and dict(server.context.trace_state) == {"a": "1", "b": "2", "c": "3"}
+
+
 async def test_a_call_that_its_caller_does_not_record_goes_on_under_the_callers_span(serve: Serve) -> None:
     """Nothing is recorded, and log lines still have the caller's trace."""
     lines = StringIO()
@@ -149,3 +161,26 @@ async def test_a_call_to_nobody_ends_its_span(serve: Serve, tmp_path: Path) -> N
         await channel.close()
     assert client.attributes is not None
     assert client.attributes["rpc.response.status_code"] == "UNAVAILABLE"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_clients_span_says_whom_it_calls(serve: Serve, kind: str) -> None:
+    async with serve() as served:
+        await finish(start(served.stub, kind, metadata=served.bearer))
+        await _ended(served)
+        (client,) = served.finished("CLIENT")
+    assert client.attributes is not None
+    assert f"unix:{client.attributes['server.address']}" == served.settings.grpc_listen
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("user:50051", {"server.address": "user", "server.port": 50051}),
+        ("[::1]:50051", {"server.address": "::1", "server.port": 50051}),
+        ("unix:/run/user.sock", {"server.address": "/run/user.sock"}),
+        ("user", {"server.address": "user"}),
+    ],
+)
+def test_a_servers_address_and_port_are_those_of_the_target(target: str, told: dict[str, object]) -> None:
+    assert semconv.server(target) == told
