@@ -32,8 +32,6 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1._async import HealthServicer
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
-from services.common.stopping import stopped
-
 SERVICE = "lab.Echo"
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
@@ -149,7 +147,7 @@ async def serve() -> None:
     over = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
     await over.wait()
-    await stopped(server, grace=1.0)
+    await server.stop(grace=1)
 
 
 if __name__ == "__main__":
