@@ -1,6 +1,7 @@
 """The record of all rooms in PostgreSQL, and the only SQL for messages."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,12 @@ from services.common.postgres import Database
 # The upsert of rooms gives out the sequences. It takes the rooms' locks in the order of their names, so that two
 # replicas whose batches share rooms cannot wait for each other, and holds them until the commit, so that a reader who
 # sees a sequence also sees all before it.
+#
+# A message's time is read after that, in the order of the drafts: a volatile function is called once the rows are
+# sorted (PostgreSQL 9.6, release notes), so in a room the times rise with the sequences.
 
 # For drafts that are all new. A repeat violates the unique key of messages, and then nothing is stored: only the other
-# statement looks for repeats, which costs three times as much, and more while its plan is of a time of few messages.
+# statement looks for repeats, which costs the database 1.5 times the CPU for one draft, and 4 times for 16.
 _APPEND_NEW = """
 WITH head AS (
     INSERT INTO rooms AS r (name, last_sequence)
@@ -29,6 +33,7 @@ INSERT INTO messages (room, sequence, sender_id, message_id, sender_name, text, 
 SELECT room, last_sequence - later, sender_id, message_id, sender_name, text, clock_timestamp()
 FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[])
     AS d (room, sender_id, message_id, sender_name, text, later) JOIN head ON head.name = d.room
+ORDER BY later DESC
 RETURNING *, true AS fresh
 """
 
@@ -54,7 +59,7 @@ WITH draft AS (
 ), added AS (
     INSERT INTO messages (room, sequence, sender_id, message_id, sender_name, text, create_time)
     SELECT room, last_sequence - steps + step, sender_id, message_id, sender_name, text, clock_timestamp()
-    FROM fresh JOIN head ON head.name = fresh.room
+    FROM fresh JOIN head ON head.name = fresh.room ORDER BY step
     RETURNING *
 )
 SELECT *, false AS fresh FROM stored UNION ALL SELECT *, true FROM added ORDER BY sequence
@@ -85,24 +90,13 @@ class Log:
         given. A draft whose key is stored already gets that message, whatever its text. Raises InvalidArgument, and
         stores nothing, if PostgreSQL cannot hold one of the texts.
         """
-        columns = list(zip(*((d.room, d.sender_id, d.message_id, d.sender_name, d.text) for d in drafts), strict=True))
-        rooms, later = _counted(drafts)
-        tries: list[tuple[Any, ...]] = [(_APPEND_NEW, list(rooms), list(rooms.values()), *columns, later)]
-        tries += [(_APPEND, *columns)] * _TRIES
-        for left, (statement, *arguments) in zip(reversed(range(len(tries))), tries, strict=True):
-            try:
-                async with self._database.connection("INSERT messages") as connection:
-                    rows = await connection.fetch(statement, *arguments)
-                break
-            except asyncpg.UniqueViolationError:
-                if not left:
-                    raise
-            except asyncpg.TransactionRollbackError as error:
-                raise stores_away("database") from error
-            except asyncpg.DataError as error:
-                raise InvalidArgument(
-                    "TEXT_NOT_STORABLE", "the text holds a character that cannot be stored"
-                ) from error
+        try:
+            async with self._database.connection("INSERT messages") as connection:
+                rows = await _inserted(connection, drafts)
+        except asyncpg.TransactionRollbackError as error:
+            raise stores_away("database") from error
+        except asyncpg.DataError as error:
+            raise InvalidArgument("TEXT_NOT_STORABLE", "the text holds a character that cannot be stored") from error
         found = {(row["room"], row["sender_id"], row["message_id"]): row for row in rows}
         stored = [found[draft.room, draft.sender_id, draft.message_id] for draft in drafts]
         return [Appended(_message(row), row["fresh"]) for row in stored]
@@ -148,6 +142,18 @@ class Log:
                 limit,
             )
         return [_message(row) for row in rows]
+
+
+async def _inserted(connection: Any, drafts: Sequence[Draft]) -> Any:
+    """The row of each draft, in any order. A repeat is no failure, so its violation ends here, inside what is told."""
+    columns = list(zip(*((d.room, d.sender_id, d.message_id, d.sender_name, d.text) for d in drafts), strict=True))
+    rooms, later = _counted(drafts)
+    with suppress(asyncpg.UniqueViolationError):
+        return await connection.fetch(_APPEND_NEW, list(rooms), list(rooms.values()), *columns, later)
+    for _ in range(_TRIES - 1):
+        with suppress(asyncpg.UniqueViolationError):
+            return await connection.fetch(_APPEND, *columns)
+    return await connection.fetch(_APPEND, *columns)
 
 
 def _counted(drafts: Sequence[Draft]) -> tuple[dict[str, int], list[int]]:
