@@ -31,7 +31,7 @@ def sending(endpoint: str, environ: Mapping[str, str]) -> Iterator[None]:
     # Without a handler Python itself would print what they complain of.
     logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
     logging.getLogger("opentelemetry").propagate = False
-    export = _Export(endpoint)
+    export = Export(endpoint)
     name = environ.get("OTEL_SERVICE_NAME") or SERVICE
     resource = Resource.create({"service.name": name, "service.instance.id": f"{name}-{os.getpid()}"})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
@@ -51,7 +51,7 @@ def _milliseconds(given: str) -> float:
     return float(given) if given.isdecimal() else _EXIT_MILLISECONDS
 
 
-class _Export(SpanExporter):
+class Export(SpanExporter):
     """The standard exporter, loaded when the first spans leave: 30 ms that no call should wait for."""
 
     def __init__(self, endpoint: str) -> None:
@@ -69,10 +69,13 @@ class _Export(SpanExporter):
                 insecure=self._endpoint.startswith("unix:") or None,
                 retryable_error_codes=_WORTH_ANOTHER_TRY,
             )
+        if self._over:  # while it was loaded
+            return SpanExportResult.FAILURE
         result: SpanExportResult = self._exporter.export(spans)
         return result
 
     def give_up(self) -> None:
-        """Cuts what is under way."""
+        """Cuts what is under way; nothing is begun from now on."""
+        self._over = True
         if self._exporter is not None:
             self._exporter.shutdown()

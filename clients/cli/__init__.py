@@ -4,12 +4,9 @@ A group's module is imported when it is used: `make up` begins with `keys`, and 
 """
 
 import importlib
-import os
 
 import click
 
-from clients import keys as secrets
-from clients import tracing
 from clients.channel import DEFAULT_TARGET
 from clients.cli.calls import Commands, Options
 
@@ -55,4 +52,3 @@ def main(context: click.Context, target: str, token: str) -> None:
     Exit codes: 1 the answer is no, 2 wrong usage, 3 nobody answered, so trying again may help.
     """
     context.obj = Options(target, token)
-    context.with_resource(tracing.sent(target, os.environ, secrets.repository()))

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any, ParamSpec
 import click
 import grpc
 
-from clients import caller, channel, failure
+from clients import caller, channel, failure, keys, tracing
 from clients.channel import Gateway
 
 P = ParamSpec("P")
@@ -52,11 +53,13 @@ class Commands(click.Group):
 
 
 def asynchronous(command: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """A coroutine function as a command."""
+    """A coroutine function as a command, or its last part: one that calls, so that its spans are sent."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        asyncio.run(command(*args, **kwargs))
+        target = click.get_current_context().find_root().obj.target
+        with tracing.sent(target, os.environ, keys.repository()):
+            asyncio.run(command(*args, **kwargs))
 
     return run
 

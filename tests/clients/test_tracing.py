@@ -2,14 +2,18 @@
 
 import asyncio
 import json
+import os
 import socket
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExportResult
 
 from clients import keys
+from clients.span_export import Export
 from clients.tracing import endpoint
 from services.common import semconv
 from tests.clients.peers import serving
@@ -24,7 +28,8 @@ NAMED = "OTEL_EXPORTER_OTLP_ENDPOINT"
 def state(tmp_path: Path) -> Path:
     """The state folder of a mesh that runs."""
     (tmp_path / ".mesh").mkdir()
-    told = {"gateways": [GATEWAY], "otlp_endpoint": HERE}
+    # The second is what a careless reading makes of mylocalhost:8080.
+    told = {"gateways": [GATEWAY, "my127.0.0.1:8080"], "otlp_endpoint": HERE}
     (tmp_path / ".mesh" / "callers.json").write_text(json.dumps(told))
     return tmp_path / ".mesh"
 
@@ -34,7 +39,9 @@ def state(tmp_path: Path) -> Path:
     [
         (GATEWAY, {}, HERE),
         ("localhost:8080", {}, HERE),
+        (GATEWAY, {"LOCALMESH_STATE": ""}, HERE),
         ("127.0.0.1:8081", {}, ""),  # the gateway of another mesh
+        ("mylocalhost:8080", {}, ""),
         (GATEWAY, {"LOCALMESH_STATE": "elsewhere"}, ""),
         (GATEWAY, {NAMED: "http://jaeger:4317"}, "http://jaeger:4317"),
         ("127.0.0.1:8081", {NAMED: "http://jaeger:4317"}, "http://jaeger:4317"),
@@ -116,11 +123,34 @@ async def test_a_collector_that_is_away_is_not_told_of() -> None:
     assert (ran.code, ran.out, ran.err) == (0, "", "")
 
 
-async def test_help_loads_nothing_that_makes_spans() -> None:
-    code = "import sys; sys.argv = ['c', '--help']\ntry:\n import clients.__main__\nexcept SystemExit: pass\n"
+@pytest.mark.parametrize("arguments", [("--help",), ("keys", "--help"), ("users", "--help"), ("users", "list", "-x")])
+async def test_what_calls_nobody_loads_nothing_that_makes_spans(arguments: tuple[str, ...]) -> None:
+    code = f"import sys; sys.argv = ['c', *{arguments!r}]\ntry:\n import clients.__main__\nexcept SystemExit: pass\n"
     check = "print([name for name in sys.modules if name.startswith('opentelemetry.sdk')])"
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", code + check, cwd=keys.repository(), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-c", code + check),
+        cwd=keys.repository(),
+        env={**os.environ, NAMED: "http://127.0.0.1:1"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     out, _ = await process.communicate()
     assert out.decode().splitlines()[-1] == "[]"
+
+
+def test_what_is_given_up_while_the_exporter_is_loaded_is_not_begun() -> None:
+    (span := TracerProvider().get_tracer("test").start_span("one")).end()
+    assert isinstance(span, ReadableSpan)
+    with listening(collector := Collector()) as port:
+        export = Export(f"http://127.0.0.1:{port}")
+        export.give_up()
+        assert export.export([span]) is SpanExportResult.FAILURE
+    assert not collector.spans
+
+
+def test_a_mesh_with_a_state_folder_of_its_own_is_found_as_localmesh_finds_it(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the working directory, wherever the repository is."""
+    monkeypatch.chdir(state.parent)
+    assert endpoint(GATEWAY, {"LOCALMESH_STATE": ".mesh"}, tmp_path / "repository") == HERE
