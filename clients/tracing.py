@@ -1,8 +1,8 @@
 """Whether the calls of a verb make spans, and where these go; what makes them is loaded only if they do.
 
 To the collector that OTEL_EXPORTER_OTLP_ENDPOINT (or its sibling for traces) names; else to the one of the mesh on this
-machine if its gateway is what is called, which localmesh says in `callers.json` of its state folder (LOCALMESH_STATE, as
-localmesh takes it, else the repository's `.mesh`). Otherwise, and with OTEL_TRACES_EXPORTER=none, there are none. The
+machine if its gateway is called, which localmesh says in `callers.json` of its state folder: LOCALMESH_STATE, as
+localmesh takes it, else the repository's `.mesh`. Otherwise, and with OTEL_TRACES_EXPORTER=none, there are none. The
 sampler and the resource are those of OpenTelemetry's variables:
 https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 """
