@@ -18,6 +18,7 @@ from deploy.kind import overlay
 from deploy.kind.settings import ROOT
 from localmesh.manifests.load import loads
 from tests.deploy.kustomize import built
+from tests.services.postgres import deployed_logging
 
 DEPLOY = ROOT / "deploy"
 COMPONENTS = tuple(overlay.known_components())
@@ -160,6 +161,13 @@ def test_probes_of_our_services_ask_by_name(everything: list[Document]) -> None:
     assert {name for name, _ in asked} == {"user-v1", "user-v2", "chat"}
     assert {service for (_, kind), service in asked.items() if kind == "livenessProbe"} == {"liveness"}
     assert {service for (_, kind), service in asked.items() if kind != "livenessProbe"} == {"readiness"}
+
+
+def test_postgres_keeps_from_its_log_what_it_does_on_this_machine(everything: list[Document]) -> None:
+    """What that is: tests/services/*/test_secrecy.py."""
+    (postgres,) = (pod["containers"][0] for name, pod in pods(everything) if name == "postgres")
+    kept = deployed_logging()
+    assert kept and postgres["args"] == [word for setting in kept for word in ("-c", setting)]
 
 
 def test_a_pod_has_more_time_to_end_than_its_drain_takes(everything: list[Document]) -> None:

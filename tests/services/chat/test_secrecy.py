@@ -18,6 +18,7 @@ from tests.services.chat.replicas import Directory
 from tests.services.chat.test_process import environment, started
 from tests.services.issuer import Issuer
 from tests.services.otlp import Collector, listening
+from tests.services.postgres import Postgres
 
 TEXT = "said-in-confidence"
 SAMPLED = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
@@ -31,8 +32,9 @@ async def _use_everything(stub: Any, metadata: Any, room: str) -> None:
     sent = await stub.SendMessage(
         chat_pb2.SendMessageRequest(room=room, text=TEXT, message_id=f"id-{TEXT}"), metadata=metadata
     )
-    for text, message_id in ((f"{TEXT} again", f"id-{TEXT}"), (f"{TEXT}\0", ""), (TEXT * 1000, "")):
-        with contextlib.suppress(grpc.aio.AioRpcError):  # an id twice, an unstorable and a long text
+    same = f"id-{TEXT}"
+    for text, message_id in ((TEXT, same), (f"{TEXT} again", same), (f"{TEXT}\0", ""), (TEXT * 1000, "")):
+        with contextlib.suppress(grpc.aio.AioRpcError):  # a repeat, an id twice, an unstorable and a long text
             request = chat_pb2.SendMessageRequest(room=room, text=text, message_id=message_id)
             await stub.SendMessage(request, metadata=metadata)
     watch = stub.WatchRoom(chat_pb2.WatchRoomRequest(room=room, resume_after=0), metadata=metadata)
@@ -56,9 +58,12 @@ async def _use_everything(stub: Any, metadata: Any, room: str) -> None:
 
 
 async def test_no_text_no_token_and_no_password_is_in_logs_spans_or_metrics(
-    sockets: Path, issuer: Issuer, users: Directory, nats: Nats, chat_database: DatabaseSettings
+    sockets: Path, issuer: Issuer, users: Directory, nats: Nats, postgres: Postgres, chat_database: DatabaseSettings
 ) -> None:
-    """A real process at its most talkative, all of whose calls are traced; all that leaves it is looked through."""
+    """A real process at its most talkative, all of whose calls are traced; all that leaves it is looked through.
+
+    So is the log of its PostgreSQL, which would tell of a repeat with the statement and the key.
+    """
     collector, room = Collector(), new_room()
     person = await users.person(f"Ada {TEXT}")
     metadata = (*person.metadata, SAMPLED, ("x-secret", TEXT))
@@ -81,15 +86,21 @@ async def test_no_text_no_token_and_no_password_is_in_logs_spans_or_metrics(
             page = await asyncio.to_thread(_read, one.metrics_url)
             one.process.send_signal(signal.SIGTERM)
             output, _ = await asyncio.to_thread(one.process.communicate, timeout=Limit.STARTED.value)
-    told = {"the log": output, "the metrics": page, "the spans": "".join(map(str, collector.spans))}
+    told = {
+        "the log": output,
+        "the metrics": page,
+        "the spans": "".join(map(str, collector.spans)),
+        "PostgreSQL's log": postgres.log.read_text(),
+    }
     token = metadata[0][1].split()[1]
     secrets = (TEXT, token, token.rsplit(".", 1)[1], nats.token, chat_database.password)
     for where, what in told.items():
         for secret in filter(None, secrets):
             assert secret not in what, f"{secret!r} is in {where}"
-    for where in ("the metrics", "the spans"):
+    for where in ("the metrics", "the spans", "PostgreSQL's log"):
         assert room not in told[where] and person.id not in told[where], where
     assert '"level": "debug"' in output and "INSERT messages" in page and "INSERT messages" in told["the spans"]
+    assert "duplicate key" in told["PostgreSQL's log"]
 
 
 def _read(url: str) -> str:

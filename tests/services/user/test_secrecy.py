@@ -41,6 +41,11 @@ async def _use_everything(one: Process) -> None:
     change = user_pb2.UpdateUserRequest(user=user_pb2.User(id=user.id, name=f"{MARK} changed"))
     change.update_mask.paths.append("name")
     await one.stub.UpdateUser(change, metadata=metadata)
+    other = await one.stub.CreateUser(user_pb2.CreateUserRequest(name=MARK, email=f"o{MARK}@b.org"), metadata=metadata)
+    change = user_pb2.UpdateUserRequest(user=user_pb2.User(id=other.id, email=create.email))
+    change.update_mask.paths.append("email")
+    with contextlib.suppress(grpc.aio.AioRpcError):  # taken
+        await one.stub.UpdateUser(change, metadata=metadata)
     async for _ in one.stub.ListUsers(user_pb2.ListUsersRequest(), metadata=metadata):
         pass
     await one.stub.DeleteUser(user_pb2.DeleteUserRequest(id=user.id), metadata=metadata)
@@ -49,7 +54,7 @@ async def _use_everything(one: Process) -> None:
 async def test_no_name_no_address_no_token_and_no_password_is_in_logs_spans_or_metrics(
     issuer: Issuer, postgres: Postgres
 ) -> None:
-    """A real process at its most talkative; all that leaves it is looked through."""
+    """A real process at its most talkative; all that leaves it is looked through, and the log of its PostgreSQL."""
     fresh, collector = await postgres.new_database(), Collector()
     database = DatabaseSettings(fresh.url, fresh.password or "a-password-of-no-use")
     with listening(collector) as port, tempfile.TemporaryDirectory(prefix="p", dir="/tmp") as folder:
@@ -74,10 +79,16 @@ async def test_no_name_no_address_no_token_and_no_password_is_in_logs_spans_or_m
             await one.channel.close()
             if one.process.returncode is None:
                 one.process.kill()
-    told = {"the log": output.decode(), "the metrics": page, "the spans": "".join(map(str, collector.spans))}
+    told = {
+        "the log": output.decode(),
+        "the metrics": page,
+        "the spans": "".join(map(str, collector.spans)),
+        "PostgreSQL's log": postgres.log.read_text(),
+    }
     token = one.bearer[0][1].split()[1]
     for where, what in told.items():
         for secret in (MARK, token, token.rsplit(".", 1)[1], database.password):
             assert secret not in what, f"{secret!r} is in {where}"
     statements = ("INSERT users", "SELECT users", "UPDATE users", "DELETE users")
     assert all(one in told["the metrics"] and one in told["the spans"] for one in statements)
+    assert "users_email_key" in told["PostgreSQL's log"]
