@@ -1,23 +1,25 @@
-"""The real stores, run as deploy/local.yaml would have them run."""
+"""The real stores, run as deploy/local.yaml has them run."""
 
 import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import asyncpg
 import nats
 import pytest
 
 from localmesh.errors import MeshError
+from localmesh.manifests import loads
 from localmesh.mesh.workloads import Asks, Container, EnvVar, Keeps, Mount, Probe, Volume, Workload
 from localmesh.runtime import programs
 from localmesh.runtime.dirs import Dirs
-from localmesh.runtime.local import Image, Listen, LocalRun, Step
 from localmesh.runtime.plan import plan
 from localmesh.runtime.podplan import PodPlan
 from localmesh.runtime.supervisor import Supervisor
+from localmesh.up.local import local_run
 from tests.kit import Limit, eventually
 from tests.localmesh.runtime.kit import Proxy, machine, mesh, workload
 
@@ -27,50 +29,9 @@ CREATE DATABASE chat OWNER chat;
 REVOKE CONNECT ON DATABASE chat FROM PUBLIC;
 CREATE ROLE other LOGIN PASSWORD 'of other';
 """
-DATA = "${volume:/var/lib/postgresql}/data"
-POSTGRES = Image(
-    prepare=(
-        Step(
-            (
-                "${postgres}/initdb",
-                "-D",
-                DATA,
-                "-U",
-                "postgres",
-                "--pwfile=/dev/stdin",
-                "--auth-local=scram-sha-256",
-                "--auth-host=reject",
-                "--no-sync",
-                "--no-instructions",
-                "-E",
-                "UTF8",
-                "--no-locale",
-            ),
-            stdin="$(POSTGRES_PASSWORD)\n",
-        ),
-        Step(
-            ("${postgres}/postgres", "--single", "-D", DATA, "-c", "exit_on_error=on", "postgres"),
-            stdin_file="${volume:/docker-entrypoint-initdb.d}/init.sql",
-        ),
-    ),
-    command=(
-        "${postgres}/postgres",
-        "-D",
-        DATA,
-        "-c",
-        "unix_socket_directories=${sockets}",
-        "-c",
-        "listen_addresses=",
-    ),
-    listen={"tcp-postgres": Listen(socket=".s.PGSQL.5432")},
-    env={"PGHOST": "${sockets}", "PGUSER": "postgres", "PGPASSWORD": "$(POSTGRES_PASSWORD)"},
-    rootless=True,
-    stop_signal="SIGINT",
-)
-NATS = Image(
-    command=("${nats}", "--addr", "${address}", "--port", "${port}"), listen={"tcp-nats": Listen(address=True)}
-)
-LOCAL = LocalRun({"postgres": POSTGRES, "nats": NATS})
+DEPLOYED = Path(__file__).resolve().parents[3] / "deploy" / "local.yaml"
+# Without what it opens: there is no gateway here.
+LOCAL = replace(local_run(loads(DEPLOYED.read_text())), expose=())
 
 
 def postgres(sql: bytes = SQL) -> Workload:
@@ -83,10 +44,10 @@ def postgres(sql: bytes = SQL) -> Workload:
             env=(EnvVar("POSTGRES_PASSWORD", "of the owner", secret=True),),
             ports=(("tcp-postgres", 5432),),
             mounts=(Mount("data", "/var/lib/postgresql"), Mount("init", "/docker-entrypoint-initdb.d")),
-            readiness=Probe(Asks.EXEC, command=("pg_isready", "-q"), period=2),
+            readiness=Probe(Asks.EXEC, command=("pg_isready", "-q", "-U", "postgres"), period=2),
         ),
         proxy=Proxy.SIDECAR,
-        volumes=(Volume("data", Keeps.DATA), Volume("init", files={"init.sql": sql})),
+        volumes=(Volume("data", Keeps.DATA), Volume("init", files={"roles.sql": sql})),
     )
 
 
@@ -138,16 +99,18 @@ async def test_postgres_starts_with_its_roles_keeps_its_data_and_survives_a_kill
         assert await connection.fetchval("SELECT word FROM words") == "kept"
 
 
-async def test_a_database_whose_first_start_fails_is_made_anew_and_says_why(dirs: Dirs) -> None:
+async def test_a_database_whose_first_start_fails_is_made_anew_and_says_why_but_no_password(dirs: Dirs) -> None:
     programs.require_rootless()
-    broken = without_envoy(dirs, postgres(b"CREATE ROLE chat;\nCREATE NONSENSE;\n"))
+    broken = without_envoy(dirs, postgres(b"CREATE ROLE chat;\nCREATE NONSENSE PASSWORD 'of nobody';\n"))
     supervisor = Supervisor(bootstrap=lambda _: "", on_change=lambda: asyncio.sleep(0))
     await supervisor.reconcile([broken])
     states = await eventually(
         lambda: [each for each in supervisor.states() if each.restarts], within=Limit.STARTED, what="it fails"
     )
-    assert 'syntax error at or near "NONSENSE"' in states[0].reason
     await supervisor.stop()
+    for told in (states[0].reason, broken.apps[0].launch.log.read_text()):
+        assert 'syntax error at or near "NONSENSE"' in told
+        assert "of nobody" not in told and "of the owner" not in told
     mended = without_envoy(dirs, postgres())
     async with running(mended):
         connection = await connect(mended, "chat", "of chat", "chat")
@@ -155,8 +118,15 @@ async def test_a_database_whose_first_start_fails_is_made_anew_and_says_why(dirs
 
 
 async def test_nats_listens_behind_its_sidecar_only(dirs: Dirs) -> None:
-    container = Container("nats", "nats:2.15", ports=(("tcp-nats", 4222),), readiness=Probe(Asks.TCP, port=4222))
-    pod = without_envoy(dirs, workload("nats", container))
+    container = Container(
+        "nats",
+        "nats:2.15",
+        ports=(("tcp-nats", 4222),),
+        mounts=(Mount("config", "/etc/nats"),),
+        readiness=Probe(Asks.TCP, port=4222),
+    )
+    config = Volume("config", files={"nats.conf": b"max_payload: 1MB"})
+    pod = without_envoy(dirs, workload("nats", container, volumes=(config,)))
     assert pod.placement.apps == {4222: "127.15.129.1:4222"}
     async with running(pod):
         client = await nats.connect("nats://127.15.129.1:4222")
