@@ -16,11 +16,13 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 # What a span takes beside its bytes: its record, its texts, its source, its place in a trace (a test measures it).
 RECORD_BYTES = 1000
 _CODES = {str(code.value[0]): code.name for code in grpc.StatusCode}
-# What is called, and how a call ended: by Envoy, by OpenTelemetry's older conventions for RPC, by the stable ones. Of a
-# single attempt Envoy does not tell the path: deploy/istio/telemetry.yaml adds it to every span as `method`.
+# What is called, as a proxy tells it. Of a single attempt Envoy does not: deploy/istio/telemetry.yaml adds it to spans
+# of proxies as `method`, a word that may mean anything in a program's.
 _PATHS = ("grpc.path", "method")
+_COMPONENT, _PROXY = "component", "proxy"
+# How a call ended: by Envoy, by OpenTelemetry's older conventions for RPC, by the stable ones.
 _STATUS = ("grpc.status_code", "rpc.grpc.status_code", "rpc.response.status_code")
-_ASKED = frozenset({*_PATHS, *_STATUS})
+_ASKED = frozenset({*_PATHS, _COMPONENT, *_STATUS})
 _HEALTH = "grpc.health.v1.Health/"
 
 
@@ -104,7 +106,7 @@ def _span(span: trace_pb2.Span, source: Source) -> Span:
         trace=span.trace_id.hex(),
         id=span.span_id.hex(),
         parent=span.parent_span_id.hex(),
-        what=next((asked[path] for path in _PATHS if asked.get(path)), span.name),
+        what=_path(asked) or span.name,
         begin=span.start_time_unix_nano,
         end=span.end_time_unix_nano,
         status=status,
@@ -112,6 +114,10 @@ def _span(span: trace_pb2.Span, source: Source) -> Span:
         source=source,
         body=span.SerializeToString(),
     )
+
+
+def _path(said: Mapping[str, str]) -> str:
+    return next((said[key] for key in _PATHS if said.get(key)), "") if said.get(_COMPONENT) == _PROXY else ""
 
 
 def _status(said: Mapping[str, str]) -> str:

@@ -25,5 +25,12 @@ def test_nothing_of_a_health_check_is_kept_whoever_tells_of_it(check: object) ->
 
 
 def test_an_attempt_of_a_proxy_is_told_with_its_method() -> None:
-    (attempt,) = taken(span(name="router outbound|50051||chat; egress", kind=CLIENT, said={"method": "/lab.Echo/Read"}))
+    said = {"component": "proxy", "method": "/lab.Echo/Read"}
+    (attempt,) = taken(span(name="router outbound|50051||chat; egress", kind=CLIENT, said=said))
     assert attempt.what == "/lab.Echo/Read"
+
+
+@pytest.mark.parametrize("said", [{"method": "GET"}, {"method": CHECK}, {"component": "grpc", "method": CHECK}])
+def test_what_a_program_calls_method_is_its_own_matter(said: dict[str, str]) -> None:
+    (kept,) = taken(span(name="work", said=said))
+    assert kept.what == "work"
