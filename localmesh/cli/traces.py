@@ -56,7 +56,7 @@ class Length(click.ParamType[float]):
 def traces(
     state: Path, *, service: str, failed: bool, slower_than: float, limit: int, follow: bool, as_json: bool
 ) -> None:
-    """The last calls, one line for each trace, the newest at the end.
+    """The last calls, one line for each trace, the one that began last at the end.
 
     A span arrives when it ends, at most a second later: a stream is seen when it is over, and its trace grows until
     then (with --follow it is told again). SPANS says how many have come.
@@ -68,7 +68,8 @@ def traces(
     """
     wanted = TraceFilter(service=service, failed=failed, slower_than_seconds=slower_than)
     with connected(dirs.of(state).socket("control")) as mesh:
-        found = list(reversed(mesh.ListTraces(ListTracesRequest(filter=wanted, limit=limit)).traces))
+        last = mesh.ListTraces(ListTracesRequest(filter=wanted, limit=limit)).traces
+        found = sorted(last, key=lambda one: one.started_at)
         if not follow:
             _list(found, as_json=as_json)
             return
