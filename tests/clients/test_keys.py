@@ -15,6 +15,7 @@ import yaml
 
 from clients import keys, tokens
 from clients.failure import Failure
+from clients.key_manifests import roles_sql
 from clients.keys import Places
 from tests.services.postgres import BIN, Postgres
 
@@ -130,6 +131,14 @@ def test_a_password_that_would_need_quoting_is_refused(places: Places) -> None:
 def test_without_a_key_one_is_told_what_to_do(places: Places) -> None:
     with pytest.raises(Failure, match="make keys"):
         keys.signing_key(places)
+
+
+def test_each_line_of_the_roles_is_a_whole_statement() -> None:
+    """As a PostgreSQL in single-user mode reads them (deploy/local.yaml)."""
+    lines = roles_sql(users_password="one", chat_password="two").splitlines()
+    assert len(lines) == 8
+    for line in lines:
+        assert re.fullmatch(r"(CREATE|REVOKE) [^;]*;", line) and line.count("'") in (0, 2), line
 
 
 async def test_each_role_reaches_its_own_database_and_no_other(places: Places, own_postgres: Postgres) -> None:
