@@ -4,7 +4,7 @@ Only fields whose type can lead to a reference are looked at, which leaves most 
 knowing it while building, so it is used for listeners and their like only, of which there are few.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -59,8 +59,15 @@ def _walk(message: Any) -> Iterator[Key]:
     if leading:
         for field, value in message.ListFields():
             if field.name in leading:
-                for one in value if field.is_repeated else (value,):
+                for one in _messages(field, value):
                     yield from _walk(one)
+
+
+def _messages(field: Any, value: Any) -> Iterable[Any]:
+    """The messages that a field holds: one, some, or the values of a map."""
+    if field.message_type.GetOptions().map_entry:
+        return tuple(value.values())
+    return tuple(value) if field.is_repeated else (value,)
 
 
 @cache
@@ -71,7 +78,6 @@ def _leading(descriptor: Any) -> frozenset[str]:
         for field in descriptor.fields
         if field.message_type is not None
         and field.name != _NOT_NEEDED.get(descriptor.full_name)
-        and not field.message_type.GetOptions().map_entry
         and not _types_below(field.message_type).isdisjoint(_WANTED)
     )
 
