@@ -1,14 +1,13 @@
 """docs/supported.md: every field of every kind that is read, and what becomes of it."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from typing import get_args, get_type_hints
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 from localmesh.manifests import unsupported
 from localmesh.manifests.kinds import KINDS, SKIPPED
 from localmesh.manifests.record import Record, Resource, inner_records, spelled
 from localmesh.resolve.unsupported import WITHOUT_EFFECT, refusal_of
-from localmesh.runtime.local import LocalRun
+from localmesh.up.local import WrittenLocalRun
 
 COMPILED, REFUSED, NOTHING = "compiled", "refused", "no local meaning"
 _OWN = frozenset({"where", "places"})
@@ -79,7 +78,7 @@ def page() -> str:
                 done.add(record)
                 parts.append(_section(record, tuple(rows(record))))
     parts.append("## LocalRun\n\n`localmesh/v1`: what this machine needs to know and a cluster does not.\n")
-    parts += [_section(record, tuple(_plain_rows(record))) for record in _local_records(LocalRun)]
+    parts += [_section(record, tuple(rows(record))) for record in listed(WrittenLocalRun)]
     return "\n".join(parts)
 
 
@@ -90,45 +89,33 @@ def _api(group: str, versions: tuple[str, ...]) -> str:
 def _kinds() -> str:
     lines = ["## Kinds\n", "| kind | | |", "|---|---|---|"]
     lines += [
-        f"| {name} ({group or 'core'}) | {COMPILED} | [fields](#{_anchor(kind.record)}) |"
+        f"| {name} ({group or 'core'}) | {COMPILED} | [fields](#{anchor(kind.record)}) |"
         for (group, name), kind in KINDS.items()
     ]
-    lines.append(f"| LocalRun (localmesh) | {COMPILED} | [fields](#{_anchor(LocalRun)}) |")
+    lines.append(f"| LocalRun (localmesh) | {COMPILED} | [fields](#{anchor(WrittenLocalRun)}) |")
     for state, table in ((REFUSED, unsupported.KINDS), (NOTHING, SKIPPED)):
         lines += [f"| {name} ({group or 'core'}) | {state} | {reason} |" for (group, name), reason in table.items()]
     return "\n".join(lines) + "\n"
 
 
 def _section(record: type, found: tuple[Row, ...]) -> str:
-    title = record.__name__
-    heading = "" if issubclass(record, Resource) or record is LocalRun else f"### {title}\n\n"
-    heading = f'<a id="{_anchor(record)}"></a>\n\n{heading}'
+    title = _title(record)
+    heading = "" if issubclass(record, Resource) or record is WrittenLocalRun else f"### {title}\n\n"
+    heading = f'<a id="{anchor(record)}"></a>\n\n{heading}'
     about = " ".join((record.__doc__ or "").split("\n\n", maxsplit=1)[0].split())
     lines = [f"{heading}{about}\n", "| field | | |", "|---|---|---|"]
     for row in found:
-        inner = f"[{row.inner.__name__}](#{_anchor(row.inner)})" if row.inner else ""
+        inner = f"[{_title(row.inner)}](#{anchor(row.inner)})" if row.inner else ""
         note = " — ".join(each for each in (inner, row.note.replace("|", "\\|")) if each)
         lines.append(f"| {row.field} | {row.state} | {note} |")
     return "\n".join(lines) + "\n"
 
 
-def _anchor(record: type) -> str:
+def _title(record: type) -> str:
+    """As a person calls it: the records of a LocalRun are told from what is made of them by `Written`."""
+    return record.__name__.removeprefix("Written")
+
+
+def anchor(record: type) -> str:
     """Two APIs have classes of one name: the module tells them apart."""
     return f"{record.__module__.removeprefix('localmesh.manifests.')}.{record.__name__}".lower()
-
-
-def _plain_rows(record: type) -> Iterator[Row]:
-    names: Mapping[str, str] = spelled(record)
-    return (Row(names[each.name], COMPILED) for each in fields(record) if each.name not in _OWN)
-
-
-def _local_records(record: type) -> list[type]:
-    """LocalRun's own classes are no records of a cluster's API: plain dataclasses, found by their type hints."""
-    found = [record]
-    for each in found:
-        hints = get_type_hints(each).values()
-        inner = (one for hint in hints for one in (hint, *get_args(hint)) if isinstance(one, type))
-        found += [
-            one for one in inner if is_dataclass(one) and one.__module__ == record.__module__ and one not in found
-        ]
-    return found

@@ -15,7 +15,7 @@ CLUSTER_DOMAIN = ".svc.cluster.local"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenListen(Record):
-    """How a program is told where to listen for one port."""
+    """How a program is told where to listen for one container port. Exactly one of the fields is set."""
 
     EXACTLY_ONE: ClassVar[tuple[str, ...]] = ("env", "socket", "address")
 
@@ -26,7 +26,7 @@ class WrittenListen(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenStep(Record):
-    """One command, with its input: a text, or a file."""
+    """One command that is run to its end, with its input (a text, or a file); exit status 0 alone is success."""
 
     AT_MOST_ONE: ClassVar[tuple[tuple[str, ...], ...]] = (("stdin", "stdin_file"),)
 
@@ -37,7 +37,7 @@ class WrittenStep(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenImage(Record):
-    """How an image is run as a local program."""
+    """How an image is run as a local program. `command` takes the place of the manifest's command and args."""
 
     command: tuple[str, ...]
     listen: Mapping[str, WrittenListen] = empty_map()
@@ -49,7 +49,7 @@ class WrittenImage(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenExpose(Record):
-    """A port of a gateway that is also opened on this machine."""
+    """A port of a gateway workload (`namespace/name`) that is also opened at `address` (`127.0.0.1:8080`)."""
 
     gateway: str
     port: Port
@@ -66,7 +66,7 @@ class WrittenCollector(Record):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenLocalRun(Record):
-    """The document."""
+    """The whole of it. Images are named with or without tag; the longer name wins."""
 
     api_version: str
     kind: str
