@@ -36,7 +36,10 @@ class Memo:
         self._now: dict[Hashable, tuple[object, object]] = {}
 
     def made(self, name: Hashable, make: Callable[[*Inputs], T], *inputs: *Inputs) -> T:
-        """`make(*inputs)`, or what it gave the last time if the inputs are equal. It must read nothing else."""
+        """`make(*inputs)`, or what it gave the last time if the inputs are equal. It must read nothing else.
+
+        A name belongs to one function: what another has made of equal inputs would be taken for this one's.
+        """
         kept = self._now.get(name) or self._before.get(name)
         result = make(*inputs) if kept is None or kept[0] != inputs else cast(T, kept[1])
         # With these inputs, not the equal ones of before: the next comparison finds the very same objects.
@@ -45,17 +48,22 @@ class Memo:
 
     def many(
         self, name: Hashable, make: Callable[[T | None, *Inputs], T], inputs: Mapping[Key, tuple[*Inputs]]
-    ) -> dict[Key, T]:
+    ) -> Mapping[Key, T]:
         """As `made` for each key, with all of them under one name: a thousand that stay cost little.
 
         `make` is also handed what it gave for this key the last time.
         """
-        given, before = self.made(name, lambda: (dict[Key, tuple[*Inputs]](), dict[Key, T]()))
+        kept = self._now.get(name) or self._before.get(name) or ({}, {})
+        given, before = cast(tuple[Mapping[Key, tuple[*Inputs]], Mapping[Key, T]], kept)
         now = {
             key: before[key] if given.get(key) == each else make(before.get(key), *each) for key, each in inputs.items()
         }
-        self._now[name] = ((), (inputs, now))
+        self._now[name] = (inputs, now)
         return now
+
+    def same(self, name: Hashable, value: T) -> T:
+        """`value`, or the equal one of the last time: whoever compares it again finds the very same object."""
+        return self.made(name, lambda same: same, value)
 
     def next_round(self) -> None:
         """What was asked for since the last call of this is kept, all else is forgotten."""

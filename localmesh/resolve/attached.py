@@ -92,8 +92,8 @@ def _attached(seat: Seat, policies: PodPolicies, world: World, outbounds: Outbou
     if pod.proxy is Proxy.GATEWAY:
         open_ = partial(gateway_side, kept=steps.within(("gateway", key)))
         side = steps.judged(("gateway", key), open_, pod, policies.gateways, serves, world)
-        return steps.made(("pod", key), _opening, pod, access, side)
-    return steps.judged(("pod", key), _calling, pod, access, outbounds.of(pod), world.sidecars)
+        return steps.made(("opening", key), _opening, pod, access, side)
+    return steps.judged(("calling", key), _calling, pod, access, outbounds.of(pod), world.sidecars)
 
 
 def _with_proxy(seat: Seat, serves: tuple[Served, ...], policies: OfProxies, findings: Findings) -> Pod:

@@ -132,7 +132,7 @@ def _pods(
 ) -> tuple[tuple[Workload, ...], tuple[Seat, ...]]:
     """A cluster's own pods, and then nothing is run here; else the workloads and the pods that they make."""
     if is_cluster(documents):
-        return (), steps.made("pods", cluster_pods, documents.only(WrittenPod, Node), mesh_wide)
+        return (), steps.made("cluster's pods", cluster_pods, documents.only(WrittenPod, Node), mesh_wide)
     steps.judged("bare pods", refuse_bare_pods, documents.only(WrittenPod))
     found = steps.judged("workloads", workloads, documents.only(*_WORKLOADS), replicas)
     return found, steps.made("pods", workload_pods, found, placements, mesh_wide)

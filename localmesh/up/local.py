@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from localmesh.errors import MeshError, Problem, Problems, Where
-from localmesh.manifests import Documents, Record
+from localmesh.manifests import RawDocument, Record
 from localmesh.manifests.record import Port, empty_map, json_named
 from localmesh.runtime.addresses import split
 from localmesh.runtime.local import Collector, Expose, Image, Listen, LocalRun, Step
@@ -76,11 +76,11 @@ class WrittenLocalRun(Record):
     next: Mapping[str, str] = empty_map()
 
 
-def local_run(documents: Documents) -> LocalRun:
-    """The LocalRun of these documents; an empty one if there is none. Raises Problems."""
-    if documents.local is None:
+def local_run(document: RawDocument | None) -> LocalRun:
+    """What this document says; an empty LocalRun if there is none. Raises Problems."""
+    if document is None:
         return LocalRun()
-    written = documents.local.decode(WrittenLocalRun)
+    written = document.decode(WrittenLocalRun)
     if problems := [*_exposed_wrongly(written), *_no_services(written)]:
         raise Problems(problems)
     return LocalRun(

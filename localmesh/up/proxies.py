@@ -80,7 +80,7 @@ class Proxies:
         self.snapshots, self._design = snapshots, design
         return publication
 
-    def _configured(self, design: Design, now: Placements) -> dict[str, Snapshot]:
+    def _configured(self, design: Design, now: Placements) -> Mapping[str, Snapshot]:
         """The snapshot of each pod of a design, with secrets."""
         leaves = self.wallet.leaves(plan.identity for plan in design.plans if plan.envoy)
         identities = {plan.key: plan.identity for plan in design.plans}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from localmesh.errors import MeshError, Problem, Problems
 from localmesh.manifests import Documents, load
-from localmesh.memo import Itself, Memo
+from localmesh.memo import Memo
 from localmesh.mesh import Mesh, Placement, Pod, Service
 from localmesh.resolve import Resolution, resolve
 from localmesh.runtime.dirs import Dirs
@@ -63,7 +63,7 @@ def read(
 ) -> Written:
     """The documents of these files and folders. `collector`: where spans go (up.collectors). Raises Problems."""
     documents = load(paths, memo)
-    local = (memo or Memo()).made("local run", lambda _: local_run(documents), Itself(documents.local))
+    local = (memo or Memo()).made("local run", local_run, documents.local)
     return Written(documents, local, replicas or {}, collectors.services(local.collectors, collector))
 
 
@@ -115,7 +115,7 @@ def _as_run(before: Pod | None, pod: Pod) -> Pod:
 def configured(design: Design, placements: Mapping[str, Placement], memo: Memo | None = None) -> dict[str, Snapshot]:
     """A snapshot for each pod's proxy, with every other pod where it stands and as ready as it is. No secrets."""
     mesh, kept = _placed(design, placements, memo), memo or Memo()
-    wide = kept.made("wide", lambda same: same, mesh.wide)
+    wide = kept.same("wide", mesh.wide)
     told = kept.made("told", _told, design.plans)
     pods = {key: (wide, pod, at) for key, at in told if (pod := mesh.by_key.get(key)) is not None}
     made = kept.many("snapshots", partial(_captured, Memo()), pods)

@@ -187,11 +187,13 @@ def _dialed(mesh: Mesh, pod: Pod, placement: Placement, parts: Parts) -> _Kept:
             name = replace(dial, listen_address="", listen_port=0)
             kept[ROUTE].append(parts.alike(pod, ("routes", name), _dial_routes, host, name, pod.patches, alone))
             places = origins_of([host])
-            kept[LISTENER].append(parts.own.made(dial, _requests_listener, mesh, client, dial, places))
+            kept[LISTENER].append(parts.own.made(("requests", dial), _requests_listener, mesh, client, dial, places))
         elif connection is not None:
             known = {each.target: pod.outbound.by_target.get(each.target) for each in _targets(connection)}
             calling = replace(client, outbound=Outbound(tuple(each for each in known.values() if each)))
-            kept[LISTENER].append(parts.own.made(dial, _connections_listener, calling, connection, dial))
+            kept[LISTENER].append(
+                parts.own.made(("connections", dial), _connections_listener, calling, connection, dial)
+            )
     return kept
 
 

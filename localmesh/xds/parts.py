@@ -23,5 +23,6 @@ class Parts:
 
     def alike(self, pod: Pod, name: Hashable, make: Callable[[*Inputs], T], *inputs: *Inputs) -> T:
         """A part that is made of nothing in which replicas differ."""
+        # Namespace and workload spare work only: under one name for all, each workload would push out the last one's.
         everybodys = (pod.namespace, pod.workload, name)
         return self.own.made(name, lambda *given: self.shared.made(everybodys, make, *given), *inputs)

@@ -56,6 +56,12 @@ def test_of_many_under_one_name_those_are_made_anew_whose_inputs_differ_from_wha
     assert calls[4:] == [(None, 2)]
 
 
+def test_of_equal_values_the_first_one_stays() -> None:
+    memo, first = Memo(), [1]
+    assert memo.same("a", first) is memo.same("a", [1]) is first
+    assert memo.same("a", [2]) == [2]
+
+
 def test_what_is_itself_only_is_made_anew_for_another_that_is_equal() -> None:
     memo, one = Memo(), [1]
     assert memo.made("a", lambda it: it.value, Itself(one)) is one

@@ -31,7 +31,7 @@ CREATE ROLE other LOGIN PASSWORD 'of other';
 """
 DEPLOYED = Path(__file__).resolve().parents[3] / "deploy" / "local.yaml"
 # Without what it opens: there is no gateway here.
-LOCAL = replace(local_run(loads(DEPLOYED.read_text())), expose=())
+LOCAL = replace(local_run(loads(DEPLOYED.read_text()).local), expose=())
 
 
 def postgres(sql: bytes = SQL) -> Workload:

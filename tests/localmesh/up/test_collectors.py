@@ -55,13 +55,13 @@ def traced(folder: Path) -> Path:
 
 
 def test_the_field_arrives() -> None:
-    (one,) = local_run(loads(LOCAL + FIELD)).collectors
+    (one,) = local_run(loads(LOCAL + FIELD).local).collectors
     assert (one.host, dict(one.ports)) == (HOST, {"grpc-otlp": 4317, "tcp-otlp": 14317})
 
 
 def test_a_short_name_is_refused_with_its_place() -> None:
     with pytest.raises(Problems, match=r"-:3: collectors\[0\]\.service: 'jaeger' is not the name of a service"):
-        local_run(loads(LOCAL + "collectors: [{service: jaeger, ports: {grpc: 4317}}]"))
+        local_run(loads(LOCAL + "collectors: [{service: jaeger, ports: {grpc: 4317}}]").local)
 
 
 @pytest.mark.parametrize(

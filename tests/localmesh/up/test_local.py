@@ -29,7 +29,7 @@ expose:
 
 
 def test_every_field_arrives() -> None:
-    local = local_run(loads(WHOLE))
+    local = local_run(loads(WHOLE).local)
     image = local.images["postgres"]
     assert (image.command, image.rootless, image.stop_signal) == (("postgres",), True, "SIGINT")
     assert image.listen == {
@@ -46,22 +46,22 @@ def test_every_field_arrives() -> None:
 
 
 def test_what_to_try_next_keeps_its_order() -> None:
-    local = local_run(loads(WHOLE + "next: {make z: the first, make a: the second}\n"))
+    local = local_run(loads(WHOLE + "next: {make z: the first, make a: the second}\n").local)
     assert list(local.next.items()) == [("make z", "the first"), ("make a", "the second")]
 
 
 def test_no_document_is_an_empty_local_run() -> None:
-    assert local_run(loads("")) == LocalRun()
+    assert local_run(loads("").local) == LocalRun()
 
 
 def test_an_unknown_field_is_a_problem_with_its_line_and_the_nearest_name() -> None:
     with pytest.raises(Problems, match=r"-:7: .*stop_signal"):
-        local_run(loads(WHOLE.replace("stop_signal", "stop_sinal")))
+        local_run(loads(WHOLE.replace("stop_signal", "stop_sinal")).local)
 
 
 def test_a_port_is_listened_on_in_one_way() -> None:
     with pytest.raises(Problems, match="env"):
-        local_run(loads(WHOLE.replace("{env: LISTEN}", "{env: LISTEN, address: true}")))
+        local_run(loads(WHOLE.replace("{env: LISTEN}", "{env: LISTEN, address: true}")).local)
 
 
 def test_what_cannot_be_opened_is_told_with_its_place_all_at_once() -> None:
@@ -73,7 +73,7 @@ def test_what_cannot_be_opened_is_told_with_its_place_all_at_once() -> None:
 """
     )
     with pytest.raises(Problems) as found:
-        local_run(loads(text))
+        local_run(loads(text).local)
     assert [(each.where.line, each.where.path) for each in found.value.problems] == [
         (19, "expose[1].address"),
         (20, "expose[2].address"),
