@@ -51,9 +51,10 @@ async def _in_time(served: Served, kind: str, seconds: float) -> ReadableSpan | 
     reading = asyncio.create_task(finish(call))
     await eventually(lambda: served.echo.waiting or reading.done(), within=Limit.STARTED, what="it waits or is over")
     in_time = bool(served.echo.waiting)
-    (error,) = await asyncio.gather(reading, return_exceptions=True)
+    ended = await asyncio.gather(reading, return_exceptions=True)
     if not in_time:
         return None
+    error = ended[0]
     assert isinstance(error, grpc.aio.AioRpcError) and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     return await _span(served)
 
