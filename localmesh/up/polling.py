@@ -4,7 +4,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-_Stamp = tuple[int, int, int]  # inode, size, time of the last change in ns
+from localmesh.up.step import Step
+
+# Inode, size, and two times in ns: of the last change, and when anything was done to it, which nobody can set back.
+_Stamp = tuple[int, int, int, int]
 
 
 class Polling:
@@ -14,18 +17,18 @@ class Polling:
         """`paths`: files, and folders with all below. `wanted`: which of those below are told of."""
         self._paths, self._wanted = tuple(paths), wanted
         self._stamps = self._look()
-        self._begun: set[Path] = set()
 
     def close(self) -> None:
         """There is nothing to close."""
 
-    def touched(self) -> Iterator[tuple[Path, bool]]:
-        """What is not as at the last call, and whether it is whole: as it was at the last call, after a change."""
+    def touched(self) -> Iterator[tuple[Path, Step]]:
+        """What is not as at the last call. When a file is whole cannot be seen."""
         before, self._stamps = self._stamps, self._look()
-        differing = {path for path, _ in before.items() ^ self._stamps.items()}
-        yield from ((path, False) for path in differing)
-        yield from ((path, True) for path in self._begun - differing)
-        self._begun = differing
+        for path in {path for path, _ in before.items() ^ self._stamps.items()}:
+            if path not in self._stamps:
+                yield path, Step.GONE
+            else:
+                yield path, Step.CHANGED if path in before else Step.MADE
 
     def _look(self) -> dict[Path, _Stamp]:
         found: dict[Path, _Stamp] = {}
@@ -44,4 +47,4 @@ def _stamped(files: Iterable[Path]) -> Iterator[tuple[Path, _Stamp]]:
             known = file.stat()
         except OSError:
             continue  # gone meanwhile, or a link to nothing
-        yield file, (known.st_ino, known.st_size, known.st_mtime_ns)
+        yield file, (known.st_ino, known.st_size, known.st_mtime_ns, known.st_ctime_ns)

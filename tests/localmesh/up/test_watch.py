@@ -1,32 +1,71 @@
 """Saves of files, told as they happen: by inotify, and where there is none by looking again and again."""
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from localmesh.errors import MeshError
 from localmesh.up.watch import Watch
-from tests.kit import Limit
+from tests.kit import Limit, eventually
+
+T = TypeVar("T")
+
+
+class Clock:
+    """Goes fast until it is stopped: then nothing that is waited for goes by, however slow a run is."""
+
+    FAST = 20
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self._stands: float | None = None
+
+    def __call__(self) -> float:
+        self.asked += 1
+        return time.monotonic() * self.FAST if self._stands is None else self._stands
+
+    def stop(self) -> None:
+        """Stand still from now on."""
+        self._stands = self()
+
+    def pass_(self, seconds: float) -> None:
+        """So many seconds have gone by on the clock that stands."""
+        assert self._stands is not None
+        self._stands += seconds
 
 
 class Deploy:
     """A watched folder. Made in the loop of a test."""
 
     def __init__(self, folder: Path, *, poll: bool) -> None:
-        self.folder, self._poll = folder, poll
+        self.folder, self.polls = folder, poll
+        self.clock = Clock()
         self.policy = self.written("policy.yaml", "a: 1")
         self.watch = self.watching(folder)
 
     def watching(self, *paths: Path) -> Watch:
         """A watch of these, from now on."""
-        return Watch(paths, poll=self._poll)
+        return Watch(paths, poll=self.polls, clock=self.clock)
+
+    async def noticed(self, waiting: asyncio.Task[T], *, after: int) -> None:
+        """Return when more steps are seen than these, and the watch has considered them or told of them."""
+        await eventually(lambda: self.watch.steps > after, what="a step is seen")
+        await self.considered(waiting)
+
+    async def considered(self, waiting: asyncio.Task[T]) -> None:
+        """Return when who waits for a save was told, or the watch has found that it is too early to tell."""
+        asked = self.clock.asked
+        await eventually(lambda: waiting.done() or self.clock.asked > asked + 2, what="the watch considers a save")
 
     def written(self, name: str, text: str) -> Path:
         """A file below, written in one go."""
         file = self.folder / name
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
         return file
 
@@ -121,17 +160,144 @@ async def test_a_removed_file_is_told(deploy: Deploy) -> None:
     assert await saved(deploy.watch) == {deploy.policy}
 
 
-async def test_a_file_is_told_when_it_is_whole(deploy: Deploy) -> None:
-    read: list[str] = []
+async def test_a_file_that_is_written_in_several_goes_is_told_when_the_last_is_over(deploy: Deploy) -> None:
+    deploy.clock.stop()
+    telling = asyncio.create_task(saved(deploy.watch))
     with deploy.policy.open("w") as half:
-        half.write("a: 1\n")
-        half.flush()
-        telling = asyncio.create_task(saved(deploy.watch))
-        telling.add_done_callback(lambda _: read.append(deploy.policy.read_text()))
-        await asyncio.sleep(0)
-        half.write("b: 2\n")
+        for line in ("a: 1\n", "b: 2\n", "c: 3\n"):
+            steps = deploy.watch.steps
+            half.write(line)
+            half.flush()
+            await deploy.noticed(telling, after=steps)
+            # Polling sees no close: it waits for as long as that takes usually.
+            deploy.clock.pass_(0.25 if deploy.polls else 9)
+            await deploy.considered(telling)
+            assert not telling.done()
+    if deploy.polls:
+        deploy.clock.pass_(0.1)
     assert await telling == {deploy.policy}
-    assert read == ["a: 1\nb: 2\n"]
+
+
+async def test_a_file_that_is_held_open_for_ever_counts_as_what_it_says_in_the_end(deploy: Deploy) -> None:
+    deploy.clock.stop()
+    telling = asyncio.create_task(saved(deploy.watch))
+    with deploy.policy.open("w") as half:
+        half.write("a: 22")
+        half.flush()
+        await deploy.noticed(telling, after=0)
+        deploy.clock.pass_(11)
+        assert await telling == {deploy.policy}
+
+
+async def test_a_file_that_is_emptied_is_told_when_it_is_filled(deploy: Deploy) -> None:
+    deploy.clock.stop()
+    telling = asyncio.create_task(saved(deploy.watch))
+    deploy.policy.write_text("")
+    await deploy.noticed(telling, after=0)
+    deploy.clock.pass_(9)
+    await deploy.considered(telling)
+    assert not telling.done()
+    steps = deploy.watch.steps
+    deploy.policy.write_text("a: 22")
+    await eventually(lambda: deploy.watch.steps > steps, what="the filling is seen")
+    if deploy.polls:
+        deploy.clock.pass_(0.35)
+    assert await telling == {deploy.policy}
+
+
+async def test_a_file_that_stays_empty_is_told_in_the_end(deploy: Deploy) -> None:
+    deploy.clock.stop()
+    telling = asyncio.create_task(saved(deploy.watch))
+    deploy.policy.write_text("")
+    await deploy.noticed(telling, after=0)
+    deploy.clock.pass_(11)
+    assert await telling == {deploy.policy}
+
+
+async def test_a_new_file_may_be_empty(deploy: Deploy) -> None:
+    deploy.clock.stop()
+    telling = asyncio.create_task(saved(deploy.watch))
+    empty = deploy.written("other.yaml", "")
+    await deploy.noticed(telling, after=0)
+    if deploy.polls:
+        deploy.clock.pass_(0.35)
+    assert await telling == {empty}
+
+
+async def test_a_file_that_is_gone_may_come_back(deploy: Deploy) -> None:
+    deploy.clock.stop()
+    reading = asyncio.create_task(deploy.watch.whole(deploy.policy.exists))
+    noticing = asyncio.create_task(saved(deploy.watch))
+    aside = deploy.policy.rename(deploy.folder / "policy.yaml~")
+    await deploy.noticed(noticing, after=0)
+    deploy.clock.pass_(0.25)
+    await deploy.considered(noticing)
+    assert not noticing.done()
+    assert not reading.done()
+    steps = deploy.watch.steps
+    aside.rename(deploy.policy)
+    await eventually(lambda: deploy.watch.steps > steps, what="the new one is seen")
+    deploy.clock.pass_(0.35)
+    assert await noticing == {deploy.policy}
+    assert await reading
+
+
+async def test_an_edit_that_keeps_size_and_time_is_told(deploy: Deploy) -> None:
+    known = deploy.policy.stat()
+
+    def edited() -> bool:
+        deploy.policy.write_text("a: 2")
+        os.utime(deploy.policy, ns=(known.st_atime_ns, known.st_mtime_ns))
+        return deploy.policy.stat().st_ctime_ns > known.st_ctime_ns
+
+    await eventually(edited, what="the clock of the file system has moved on")  # it goes in steps of some ms
+    assert await saved(deploy.watch) == {deploy.policy}
+
+
+async def test_an_edit_of_what_a_symbolic_link_leads_to_is_told_of_the_link(deploy: Deploy) -> None:
+    target = deploy.folder.with_name("elsewhere.yaml")
+    target.write_text("a: 1")
+    link = deploy.folder / "link.yaml"
+    link.symlink_to(target)
+    assert await saved(deploy.watch) == {link}
+    later = deploy.watching(deploy.folder)
+    target.write_text("a: 22")
+    assert await saved(deploy.watch) == {link}
+    assert await saved(later) == {link}
+    later.close()
+
+
+async def test_a_hidden_folder_that_is_made_is_passed_over_with_all_below(deploy: Deploy) -> None:
+    (deploy.folder / ".git").mkdir()
+    deploy.written(".git/below/policy.yaml", "b: 1")
+    deploy.policy.write_text("a: 22")
+    assert await saved(deploy.watch) == {deploy.policy}
+    deploy.written(".git/below/policy.yaml", "b: 22")
+    deploy.policy.write_text("a: 333")
+    assert await saved(deploy.watch) == {deploy.policy}
+
+
+@pytest.mark.parametrize("deploy", [False], ids=["inotify"], indirect=True)  # polling has waited longer by then
+async def test_files_that_are_saved_one_right_after_the_other_are_read_together(deploy: Deploy) -> None:
+    deploy.clock.stop()
+    deploy.policy.write_text("a: 22")
+    seen: list[bool] = []
+    other = deploy.folder / "other.yaml"
+
+    def read() -> bool:
+        seen.append(other.exists())
+        return seen[-1]
+
+    reading = asyncio.create_task(deploy.watch.whole(read))
+    await eventually(lambda: seen, what="the first is read")
+    steps = deploy.watch.steps
+    deploy.written("other.yaml", "b: 1")
+    await eventually(lambda: deploy.watch.steps > steps, what="the second is seen")
+    deploy.clock.pass_(0.35)
+    await eventually(lambda: len(seen) == 2, what="both are read")
+    deploy.clock.pass_(0.35)
+    assert await reading
+    assert seen == [False, True]
 
 
 async def test_what_is_saved_while_the_files_are_read_has_them_read_again(deploy: Deploy) -> None:
