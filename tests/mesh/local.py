@@ -126,8 +126,9 @@ class LocalMesh:
 
     def _set_runtime(self, pod: str, key: str, value: str) -> None:
         connection = http.client.HTTPConnection("localhost", timeout=10)
-        with socket.socket(socket.AF_UNIX) as connection.sock:
-            connection.sock.connect(str(control.sockets(self.state, pod) / "admin.sock"))
+        with socket.socket(socket.AF_UNIX) as admin:
+            connection.sock = admin
+            admin.connect(str(control.sockets(self.state, pod) / "admin.sock"))
             connection.request("POST", f"/runtime_modify?{urllib.parse.urlencode({key: value})}")
             assert connection.getresponse().status == http.HTTPStatus.OK
 

@@ -1,6 +1,7 @@
 """Nobody was reached, or who was reached did not answer as he should."""
 
 import asyncio
+from contextlib import closing
 
 from tests.kit import Limit, eventually
 from tests.mesh.backend import Mesh
@@ -61,11 +62,10 @@ async def test_an_answer_before_the_request_is_whole(mesh: Mesh, entry: Entry) -
 
     async def upload() -> bytes:
         reader, writer = await asyncio.open_connection(*mesh.edge.split(":"))
-        writer.write(b"POST /uploads HTTP/1.1\r\nhost: uploads\r\ncontent-length: 9\r\n\r\nbegun")
-        async with asyncio.timeout(Limit.SOON.value):
-            answer = await reader.read()
-        writer.close()
-        return answer
+        with closing(writer):
+            writer.write(b"POST /uploads HTTP/1.1\r\nhost: uploads\r\ncontent-length: 9\r\n\r\nbegun")
+            async with asyncio.timeout(Limit.SOON.value):
+                return await reader.read()
 
     assert isinstance(mesh, LocalMesh)
     before = len(await proxied(mesh, EDGE))

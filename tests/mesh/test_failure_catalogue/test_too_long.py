@@ -3,6 +3,7 @@
 import asyncio
 import json
 import uuid
+from contextlib import closing
 
 from tests.kit import eventually
 from tests.mesh.backend import Mesh
@@ -48,9 +49,9 @@ async def test_the_client_hangs_up(mesh: Mesh, lab: Lab, entry: Entry) -> None:
         return await asyncio.open_connection(*mesh.edge.split(":"))
 
     _, writer = await eventually(connected, what="edge listens")
-    writer.write(f"{head}content-length: {len(message)}\r\n\r\n".encode() + message)
-    await arrived(lab, key)
-    writer.close()
+    with closing(writer):
+        writer.write(f"{head}content-length: {len(message)}\r\n\r\n".encode() + message)
+        await arrived(lab, key)
     await told(mesh, entry, EDGE, method=method)
 
 
