@@ -142,6 +142,22 @@ async def test_the_very_same_snapshot_is_sent_again_only_to_a_proxy_that_has_ref
         await again.acked(within=Limit.SOON.value)
 
 
+async def test_whoever_publishes_the_very_same_again_waits_for_the_answer_that_is_still_out(
+    server: DiscoveryServer, tmp_path: Path
+) -> None:
+    """Nothing is sent for it; but what it asks for is obeyed only when the proxy says so."""
+    told = snapshot(clusters="a")
+    async with proxy(tmp_path) as stream:
+        await stream.send(ask(CLUSTER))
+        server.publish({"pod": told})
+        response = await stream.next()
+        again = server.publish({"pod": told})
+        with pytest.raises(MeshError, match="pod"):
+            await again.acked(within=SILENCE_SECONDS)
+        await stream.send(ack(response))
+        await again.acked(within=Limit.SOON.value)
+
+
 async def test_a_snapshot_with_a_dangling_reference_is_refused_before_anything_is_sent(
     server: DiscoveryServer, tmp_path: Path
 ) -> None:
