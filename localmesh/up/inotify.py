@@ -3,6 +3,7 @@
 Nothing is polled, and the kernel says when a file was written to its end, so nobody has to guess how long a save takes.
 """
 
+import contextlib
 import ctypes
 import os
 import struct
@@ -62,12 +63,13 @@ class Inotify:
                     yield from self._told(self._folders[watch] / os.fsdecode(name), mask)
 
     def _told(self, path: Path, mask: int) -> Iterator[tuple[Path, Step]]:
-        yield from ((link, _step(mask)) for link in self._links.get(path, ()) if link.resolve() == path)
+        yield from ((link, _step(mask)) for link in self._links.get(path, ()) if _target(link) == path)
         if path not in self._paths and not any(self._is_below(one, path) for one in self._paths):
             return
         if not mask & IS_FOLDER:
             if path in self._paths or self._wanted(path):  # what is named is read whatever its name is
-                self._add_target(path)
+                with contextlib.suppress(OSError):  # a folder that may not be read, or no more watches
+                    self._add_target(path)
                 yield path, _step(mask)
         elif mask & (CREATE | MOVED_TO):
             # What was put into it before it is watched is not told of by the kernel.
@@ -93,8 +95,9 @@ class Inotify:
 
     def _add_target(self, file: Path) -> None:
         """Watch what a symbolic link leads to. A link on the way there that is changed is not seen."""
-        if file.is_symlink() and file not in self._links.setdefault(target := file.resolve(), set()):
-            self._links[target].add(file)
+        if file.is_symlink():
+            target = _target(file)
+            self._links.setdefault(target, set()).add(file)
             self._add(target.parent, _ALL)
 
     def _add(self, folder: Path, mask: int) -> None:
@@ -110,6 +113,10 @@ class Inotify:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
         return result
+
+
+def _target(link: Path) -> Path:
+    return Path(os.path.realpath(link))  # `resolve` raises at a link that leads to itself
 
 
 def _step(mask: int) -> Step:

@@ -267,6 +267,16 @@ async def test_an_edit_of_what_a_symbolic_link_leads_to_is_told_of_the_link(depl
     later.close()
 
 
+async def test_a_symbolic_link_that_leads_to_itself_does_no_harm(deploy: Deploy) -> None:
+    link = deploy.folder / "link.yaml"
+    link.symlink_to(link)
+    later = deploy.watching(deploy.folder)
+    deploy.policy.write_text("a: 22")
+    assert deploy.policy in await saved(deploy.watch)
+    assert await saved(later) == {deploy.policy}
+    later.close()
+
+
 async def test_a_hidden_folder_that_is_made_is_passed_over_with_all_below(deploy: Deploy) -> None:
     (deploy.folder / ".git").mkdir()
     deploy.written(".git/below/policy.yaml", "b: 1")
