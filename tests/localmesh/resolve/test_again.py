@@ -13,9 +13,17 @@ from localmesh.memo import Memo
 from localmesh.mesh import Mesh
 from localmesh.resolve import resolve
 from tests.conformance import reference
-from tests.localmesh.resolve.base import BASE
+from tests.localmesh.resolve.base import BASE, istio
 
-ROUNDS = 40
+ROUNDS = 100
+GATEWAY = """
+selector: {app: gateway}
+servers:
+- port: {number: 443, name: https, protocol: HTTPS}
+  hosts: [a.example.com]
+  tls: {mode: SIMPLE, credentialName: cert}
+"""
+RULE = "host: chat\ntrafficPolicy: {tls: {mode: SIMPLE, credentialName: %s}}\n"
 MESH = """
 apiVersion: install.istio.io/v1alpha1
 kind: IstioOperator
@@ -24,8 +32,29 @@ spec:
   meshConfig:
     trustDomain: %s
     outboundTrafficPolicy: {mode: %s}
-    extensionProviders: [{name: otel, opentelemetry: {service: jaeger.observability.svc.cluster.local, port: 4317}}]
+    extensionProviders:
+    - {name: otel, opentelemetry: {service: jaeger.observability.svc.cluster.local, port: 4317}}
+    - {name: judge, envoyExtAuthzGrpc: {service: nowhere.mesh.svc.cluster.local, port: 9000}}
 """
+# Who reads the providers, and where they are written; and a gateway with a credential.
+READERS = f"""
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {{name: judged, namespace: mesh}}
+spec: {{action: CUSTOM, provider: {{name: judge}}, rules: [{{}}]}}
+---
+{istio("Gateway", "credible", GATEWAY)}
+"""
+CREDENTIAL = """
+apiVersion: v1
+kind: Secret
+metadata: {name: cert, namespace: mesh}
+stringData: {tls.crt: %s, tls.key: KEY}
+"""
+OWN = [MESH % (domain, mode) for domain in ("cluster.local", "other") for mode in ("ALLOW_ANY", "REGISTRY_ONLY")]
+OWN += [CREDENTIAL % certificate for certificate in ("ONE", "OTHER")]
+OWN += [istio("DestinationRule", "credible", RULE % name).removesuffix("---\n") for name in ("cert", "missing")]
+OWN += READERS.split("---\n")[:2]
 OF_A_CLUSTER = {"Pod", "Node", "EndpointSlice"}
 
 Key = tuple[str, str, str]
@@ -38,12 +67,19 @@ def key_of(document: str) -> Key:
 
 
 def pool(*, from_cluster: bool) -> list[tuple[Key, str]]:
-    """The documents of all reference cases, and mesh settings."""
+    """The documents of all reference cases, and our own."""
     text = (reference.FOLDER / "documents.yaml").read_text()
     found = [one for one in re.split(r"^--- # [0-9a-f]{8}\n", text, flags=re.MULTILINE) if "kind:" in one]
-    found += [MESH % (domain, mode) for domain in ("cluster.local", "other") for mode in ("ALLOW_ANY", "REGISTRY_ONLY")]
-    keyed = [(key_of(one), one) for one in found]
+    keyed = [(key_of(one), one) for one in [*found, *OWN]]
     return [(key, one) for key, one in keyed if from_cluster or key[0] not in OF_A_CLUSTER]
+
+
+def drawn_from(drawn: list[tuple[Key, str]], dice: random.Random) -> tuple[Key, str]:
+    """One of the documents; every other time one of our own, most of them what much is made from."""
+    if dice.randrange(2) == 0:
+        own = dice.choice(OWN)
+        return key_of(own), own
+    return dice.choice(drawn)
 
 
 def edited(documents: dict[Key, str], drawn: list[tuple[Key, str]], dice: random.Random) -> dict[Key, str]:
@@ -62,7 +98,7 @@ def edited(documents: dict[Key, str], drawn: list[tuple[Key, str]], dice: random
         line = dice.randrange(len(lines))
         changed = dice.choice(["", lines[line].replace("v1", "v2"), lines[line].replace("user", "chat")])
         return {**documents, at: "".join([*lines[:line], changed, *lines[line + 1 :]])}
-    return documents | dict([dice.choice(drawn)])
+    return documents | dict([drawn_from(drawn, dice)])
 
 
 def outcome(folder: Path, memo: Memo) -> tuple[Mesh | None, tuple[Problem, ...], tuple[Problem, ...]]:
@@ -81,9 +117,9 @@ def test_with_what_is_kept_of_earlier_resolvings_everything_comes_out_as_without
     tmp_path: Path, from_cluster: bool
 ) -> None:
     """Drawn by a fixed seed from the documents of the reference cases, on two files whose lines move."""
-    drawn, dice, memo = pool(from_cluster=from_cluster), random.Random(7), Memo()
+    drawn, dice, memo = pool(from_cluster=from_cluster), random.Random(9), Memo()
     documents = dict(dice.sample(drawn, 60)) if from_cluster else {}
-    documents |= {key_of(one): one for one in BASE.split("---\n") if one.strip()}
+    documents |= {key_of(one): one for one in [*BASE.split("---\n"), *OWN] if one.strip()}
     read = wrong = surprising = 0
     for _ in range(ROUNDS):
         before, documents = documents, edited(documents, drawn, dice)

@@ -1,8 +1,10 @@
 """The pure stages, on the bundle of deploy/ and on the small one."""
 
 import random
+import re
 import shutil
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from localmesh.errors import MeshError, Problem, Problems
 from localmesh.memo import Memo
 from localmesh.runtime import dirs
+from localmesh.runtime.podplan import PodPlan
 from localmesh.up import stages
 from localmesh.up.host import imagined
 from localmesh.up.stages import Design
@@ -74,38 +77,85 @@ def test_problems_of_references_are_raised_by_check(tmp_path: Path) -> None:
         stages.checked(stages.read([BUNDLES[0] / "echo.yaml", tmp_path / "routes.yaml"]), dirs.of(tmp_path))
 
 
-Told = tuple[dict[str, Snapshot], tuple[Problem, ...]]
+@dataclass(frozen=True)
+class Told:
+    """What runs, what all proxies are told and what a person is warned of; or what is wrong, and nothing runs."""
+
+    snapshots: Mapping[str, Snapshot]
+    said: tuple[Problem, ...]
+    plans: tuple[PodPlan, ...] = ()
+
+    @property
+    def resources(self) -> list[object]:
+        """All that the proxies are told, byte by byte: snapshots are equal by their versions."""
+        return [(key, one.resources) for key, one in self.snapshots.items()]
 
 
-def told(bundle: Path, memo: Memo | None) -> Told:
-    """What all proxies are told and a person is warned of; or what is wrong, and then no proxy is told anything."""
+def told(bundle: Path, memo: Memo | None, replicas: Mapping[str, int] | None = None) -> Told:
+    """Of the bundle, with these numbers of pods."""
     try:
-        written = stages.read([bundle], memo=memo)
+        written = stages.read([bundle], replicas, memo)
         made = stages.designed(written, lambda mesh, _: imagined(dirs.of(Path("/nowhere")), mesh), memo=memo)
     except Problems as problems:
-        return {}, problems.problems
-    return stages.configured(made, {}, memo), made.warnings
+        return Told({}, problems.problems)
+    return Told(stages.configured(made, {}, memo), made.warnings, made.plans)
+
+
+# What whole stages are made from; most lines of deploy/ are of other files.
+READ_BY_ALL = ("local.yaml", "istio-operator.yaml")
+EDITS: tuple[Callable[[str], str], ...] = (
+    lambda line: "",
+    lambda line: f"# moved\n{line}",
+    lambda line: line * 2,
+    lambda line: line.replace("user", "chat"),
+    lambda line: line.replace("v1", "v2"),
+    lambda line: line.replace("true", "false"),
+    lambda line: re.sub(r"\d+(?=\D*$)", lambda number: str(int(number[0]) + 1), line),
+    lambda line: re.sub(r"\w(?=\W*$)", r"\g<0>x", line),
+)
+
+
+# Rarely drawn line by line: what is said for the whole mesh, and what a pod is run as.
+EXCHANGES = (
+    ("istio-operator.yaml", "trustDomain: cluster.local", "trustDomain: other.local"),
+    ("k8s/user.yaml", "serviceAccountName: user", "serviceAccountName: chat"),
+)
+
+
+def edited(bundle: Path, dice: random.Random) -> tuple[Path, str]:
+    """Something else in one of the bundle's files; gives the file and its text of before."""
+    if dice.randrange(10) == 0:
+        name, one, other = dice.choice(EXCHANGES)
+        before = (bundle / name).read_text()
+        (bundle / name).write_text(before.replace(one, other) if one in before else before.replace(other, one))
+        return bundle / name, before
+    files = [file for file in sorted(bundle.rglob("*.yaml")) if file.name != "kustomization.yaml"]
+    of_all = [file for file in files if file.name in READ_BY_ALL]
+    file = dice.choice(of_all if dice.randrange(10) < 3 else files)
+    before = file.read_text()
+    lines = before.splitlines(keepends=True)
+    line = dice.choice([at for at, text in enumerate(lines) if text.strip() and not text.lstrip().startswith("#")])
+    lines[line] = dice.choice([new for edit in EDITS if (new := edit(lines[line])) != lines[line]])
+    file.write_text("".join(lines))
+    return file, before
 
 
 def test_with_what_is_kept_of_earlier_readings_everything_comes_out_as_without(tmp_path: Path) -> None:
-    """Over edits of every line of the bundle's policy, drawn by a fixed seed, also such as make it wrong."""
+    """Over edits of all of the bundle and of the numbers of pods, by a fixed seed, also such as make it wrong."""
     bundle, memo, dice = tmp_path / "deploy", Memo(), random.Random(4)
-    shutil.copytree(BUNDLES[1], bundle)
-    files = sorted((bundle / "istio").glob("*.yaml"))
+    shutil.copytree(BUNDLES[1], bundle, ignore=shutil.ignore_patterns("components", "kind", "observability"))
+    replicas: dict[str, int] = {}
     outcomes = set()
-    for _ in range(30):
-        file = dice.choice(files)
-        before = file.read_text()
-        lines = before.splitlines(keepends=True)
-        line = dice.randrange(len(lines))
-        changed = dice.choice(["", "# moved\n" + lines[line], lines[line].replace("user", "chat"), lines[line] * 2])
-        file.write_text("".join([*lines[:line], changed, *lines[line + 1 :]]))
+    for round_ in range(60):
+        file, before = edited(bundle, dice)
+        if round_ % 6 == 0:
+            replicas = {**replicas, dice.choice(["mesh/user-v1", "mesh/user-v2", "mesh/chat"]): dice.randrange(1, 4)}
         memo.next_round()
-        alone, kept = told(bundle, None), told(bundle, memo)
+        alone, kept = told(bundle, None, replicas), told(bundle, memo, replicas)
         assert kept == alone
-        assert [snapshot.resources for snapshot in kept[0].values()] == [one.resources for one in alone[0].values()]
-        outcomes.add(bool(alone[0]))
-        if not alone[0]:
+        assert kept.resources == alone.resources
+        outcomes.add(bool(alone.plans))
+        if not alone.plans:
             file.write_text(before)
     assert outcomes == {True, False}
 
@@ -113,11 +163,11 @@ def test_with_what_is_kept_of_earlier_readings_everything_comes_out_as_without(t
 def test_an_edit_leaves_the_snapshots_of_pods_that_it_does_not_touch_as_they_are(tmp_path: Path) -> None:
     bundle, memo = tmp_path / "deploy", Memo()
     shutil.copytree(BUNDLES[1], bundle)
-    before, _ = told(bundle, memo)
+    before = told(bundle, memo).snapshots
     routes = bundle / "istio" / "user.yaml"
     routes.write_text(routes.read_text().replace("timeout: 3s", "timeout: 4s"))
     memo.next_round()
-    after, _ = told(bundle, memo)
+    after = told(bundle, memo).snapshots
     changed = {key for key, snapshot in after.items() if snapshot is not before[key]}
     assert changed == {"mesh/gateway-0", "mesh/chat-0", "mesh/chat-1"}  # all who call user, and nobody else
 
