@@ -1,6 +1,7 @@
 """It was asked for, or the client spoke wrongly."""
 
 import asyncio
+from contextlib import closing
 
 from tests.kit import eventually
 from tests.mesh.backend import Mesh
@@ -24,10 +25,9 @@ async def test_what_is_no_http(mesh: Mesh, entry: Entry) -> None:
 
     async def speak() -> bytes:
         reader, writer = await asyncio.open_connection(*mesh.edge.split(":"))
-        writer.write(b"GET / HTTP/1.1\r\nwhat is this\r\n\r\n")
-        answer = await reader.read()
-        writer.close()
-        return answer
+        with closing(writer):
+            writer.write(b"GET / HTTP/1.1\r\nwhat is this\r\n\r\n")
+            return await reader.read()
 
     assert b"400 Bad Request" in await eventually(speak, what="edge answers")
     await told(mesh, entry, EDGE, since=before)
