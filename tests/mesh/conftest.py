@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from protos.chat.v1.chat_pb2_grpc import ChatServiceAsyncStub
     from protos.user.v1.user_pb2_grpc import UserServiceAsyncStub
 from deploy.kind.settings import Settings
+from protos.chat.v1.chat_pb2 import ListMessagesRequest
 from protos.chat.v1.chat_pb2_grpc import ChatServiceStub
 from protos.user.v1.user_pb2 import CreateUserRequest, User
 from protos.user.v1.user_pb2_grpc import UserServiceStub
@@ -105,7 +106,10 @@ class Somebody:
 
 @pytest.fixture
 async def somebody(mesh: Mesh, channel: grpc.aio.Channel) -> Somebody:
-    """A new user; the test before this may have left a proxy that still knows of a pod which it has killed."""
+    """A new user, whom both services answer.
+
+    The test before this may have left a proxy that still knows of a pod which it has killed, or spares one that failed.
+    """
     users, chat = UserServiceStub(channel), ChatServiceStub(channel)
     name = f"user-{uuid.uuid4().hex[:12]}"
     request = CreateUserRequest(name=name, email=f"{name}@example.com", request_id=str(uuid.uuid4()))
@@ -114,7 +118,18 @@ async def somebody(mesh: Mesh, channel: grpc.aio.Channel) -> Somebody:
         return await users.CreateUser(request, metadata=bearer(mesh.token("operator")), timeout=10)
 
     user = await eventually(created, within=Limit.STARTED, what="a user is made")
-    return Somebody(user.id, name, users, chat, bearer(mesh.token(user.id)))
+    who = Somebody(user.id, name, users, chat, bearer(mesh.token(user.id)))
+
+    async def answered() -> bool:
+        """A room that nobody joined is not found, by a replica that can look."""
+        try:
+            await chat.ListMessages(ListMessagesRequest(room=name), metadata=who.metadata, timeout=10)
+        except grpc.aio.AioRpcError as error:
+            return error.code() is grpc.StatusCode.NOT_FOUND
+        return False
+
+    await eventually(answered, within=Limit.STARTED, what="chat answers")
+    return who
 
 
 def bearer(token: str) -> tuple[tuple[str, str], ...]:
