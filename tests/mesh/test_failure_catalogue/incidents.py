@@ -46,8 +46,13 @@ class Incident:
 
     @asynccontextmanager
     async def held(self, case: str = "well") -> AsyncIterator["asyncio.Task[None]"]:
-        """A call that has come to echo, which does not answer; it is cancelled at the end."""
+        """A call that has come to echo, which does not answer; it is cancelled at the end.
+
+        Before it goes one that is answered: where a policy of a test before was taken back, a proxy lets the connections
+        to its old listener go with their next call, and cuts those that are left.
+        """
         key = uuid.uuid4().hex
+        await self.lab.call({}, headers={"x-lab-case": "well"})
         calling = asyncio.create_task(self.call(case, {"key": key, "delay": LONG}))
         try:
             await arrived(self.lab, key)
