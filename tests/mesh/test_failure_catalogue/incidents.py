@@ -48,8 +48,8 @@ class Incident:
     async def held(self, case: str = "well") -> AsyncIterator["asyncio.Task[None]"]:
         """A call that has come to echo, which does not answer; it is cancelled at the end.
 
-        Before it goes one that is answered: where a policy of a test before was taken back, a proxy lets the connections
-        to its old listener go with their next call, and cuts those that are left.
+        Before it goes one that is answered: where a policy of a test before was taken back, a proxy lets the
+        connections to its old listener go with their next call, and cuts those that are left.
         """
         key = uuid.uuid4().hex
         await self.lab.call({}, headers={"x-lab-case": "well"})
